@@ -1,0 +1,179 @@
+"""Who gets the free slots, and how fast: fair share, caller IDs by weight, releases per second.
+
+Slots go one by one to the campaign with the fewest calls for its weight, live ones included; among equals to the one that
+waited longest. So a campaign without a call comes before all that have one, nobody starves while slots are freed, and with
+enough slots each gets its share. Within a campaign the next number is the one most behind its weight; what was used before
+counts, so a slot at a time rotates as well as a hundred at once. (Largest remainder would name the heaviest number each
+time a single slot is shared out.)
+
+`RecentReleases` remembers, in one scheduler's memory, what those before got. Losing it costs one unfair round; limits that
+must hold exactly are the ledger's and the workers'.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections import deque
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+OWED = 8.0  # calls per unit of lead: a number that rested catches up on this many, then takes its share like the others
+GRAIN = 0.02  # seconds; releases under a rate are remembered by the end of their grain, so that memory and wake-ups stay bounded
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What earlier rounds leave to this one.
+
+    `left`: scope key → how many may still be released now (absent = no such limit). `served`: campaign → when it last got
+    something (monotonic seconds). `used`: campaign → number → how often it was chosen.
+    """
+
+    left: Mapping[str, int] = field(default_factory=dict)
+    served: Mapping[str, float] = field(default_factory=dict)
+    used: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A caller ID as a sharer of slots: `scope` its key in the room, `weight` > 0, `used` its choices so far."""
+
+    id: str
+    scope: str
+    weight: int
+    used: float
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What one campaign wants: `want` slots in all of `scopes`, each with one of `numbers`; `live` calls it has already."""
+
+    id: str
+    weight: int
+    live: int
+    served: float
+    want: int
+    scopes: tuple[str, ...]
+    numbers: tuple[Number, ...]
+
+
+def share(claims: Iterable[Claim], room: Mapping[str, int], limit: int) -> dict[str, dict[str, int]]:
+    """Campaign → number → slots, by the rule above. Never more than `room` of any scope (absent = unlimited), than a claim
+    wants or than `limit` in all. Campaigns that get nothing are left out."""
+    free = dict(room)
+    given: dict[str, dict[str, int]] = {}
+    queue = [(claim.live / claim.weight, claim.served, claim.id, 0, claim) for claim in claims if claim.want > 0]
+    heapq.heapify(queue)
+    while queue and limit > 0:
+        _, served, _, got, claim = queue[0]
+        number = None
+        if all(free.get(scope, 1) > 0 for scope in claim.scopes):
+            number = _next_number(claim.numbers, given.get(claim.id, {}), free)
+        if number is None:
+            heapq.heappop(queue)  # room only shrinks: there will be none for it in this round
+            continue
+        for scope in (*claim.scopes, number.scope):
+            if scope in free:
+                free[scope] -= 1
+        chosen = given.setdefault(claim.id, {})
+        chosen[number.id] = chosen.get(number.id, 0) + 1
+        limit -= 1
+        got += 1
+        if got < claim.want:
+            heapq.heapreplace(queue, ((claim.live + got) / claim.weight, served, claim.id, got, claim))
+        else:
+            heapq.heappop(queue)
+    return given
+
+
+def _next_number(numbers: Sequence[Number], chosen: Mapping[str, int], free: Mapping[str, int]) -> Number | None:
+    """The number with a free slot that is most behind its weight (Sainte-Laguë's rule: unbiased towards heavy ones)."""
+    open_ones = [number for number in numbers if number.weight > 0 and free.get(number.scope, 1) > 0]
+    if len(open_ones) < 2:
+        return open_ones[0] if open_ones else None
+    return min(open_ones, key=lambda each: ((2 * (each.used + chosen.get(each.id, 0)) + 1) / each.weight, each.id))
+
+
+@dataclass(slots=True)
+class _Flow:
+    """Releases of one scope: at most `burst` in any `span` seconds."""
+
+    burst: int = 0
+    span: float = 0.0
+    recent: deque[tuple[float, int]] = field(default_factory=deque)
+
+    def set(self, per_second: float) -> None:
+        # Whole calls at the exact rate: 1.5 a second are 2 in 1⅓ seconds, 0.2 a second are 1 in 5.
+        self.burst = max(math.ceil(per_second), 0)
+        self.span = self.burst / per_second if per_second > 0 else math.inf
+
+    def left(self, now: float) -> int:
+        while self.recent and self.recent[0][0] + self.span <= now:
+            self.recent.popleft()
+        return max(self.burst - sum(count for _, count in self.recent), 0)
+
+    def note(self, count: int, now: float) -> None:
+        end = math.ceil(now / GRAIN) * GRAIN
+        if self.recent and self.recent[-1][0] >= end:
+            count += self.recent.pop()[1]
+        self.recent.append((end, count))
+
+
+class RecentReleases:
+    """What one scheduler released lately: keeps calls per second, waits and the rotation of numbers.
+
+    `rates`: scope key → releases per second that hold always (the trunks'). Times are monotonic seconds. Several schedulers
+    remember apart; the carrier is protected by the workers' own bucket.
+    """
+
+    def __init__(self, rates: Mapping[str, float] | None = None) -> None:
+        self._flows: dict[str, _Flow] = {}
+        self._lasting = frozenset(rates or ())
+        self._served: dict[str, float] = {}
+        self._used: dict[str, dict[str, float]] = {}
+        for key, per_second in (rates or {}).items():
+            self._flow(key).set(per_second)
+
+    def _flow(self, key: str) -> _Flow:
+        return self._flows.setdefault(key, _Flow())
+
+    def allowance(self, rates: Mapping[str, float], now: float) -> Allowance:
+        """What may be released at `now`, with `rates` of the campaigns beside the lasting ones."""
+        for key, per_second in rates.items():
+            self._flow(key).set(per_second)
+        left = {key: self._flows[key].left(now) for key in (*self._lasting, *rates)}
+        return Allowance(left, MappingProxyType(self._served), MappingProxyType(self._used))
+
+    def note(
+        self, campaign: str, keys: Iterable[str], chosen: Iterable[tuple[str, int]], weights: Mapping[str, int], now: float
+    ) -> None:
+        """`campaign` was given `chosen` (number, how many) at `now`; they count against the rates of `keys`. `weights` are
+        those of all its numbers."""
+        used = self._used.setdefault(campaign, {})
+        count = 0
+        for number, times in chosen:
+            used[number] = used.get(number, 0.0) + times
+            count += times
+        for key in keys:
+            if key in self._flows:
+                self._flows[key].note(count, now)
+        self._served[campaign] = now
+        lead = max((used.get(number, 0.0) / weight for number, weight in weights.items() if weight > 0), default=0.0)
+        self._used[campaign] = {number: max(used.get(number, 0.0), lead * weight - OWED) for number, weight in weights.items()}
+
+    def renewal(self, now: float) -> tuple[float, frozenset[str]] | None:
+        """Seconds until a spent rate has room again, and the keys it will have room in; None while no rate is spent."""
+        flows = self._flows.items()
+        spent = {key: flow.recent[0][0] + flow.span - now for key, flow in flows if flow.burst and flow.left(now) == 0}
+        if not spent:
+            return None
+        wait = max(min(spent.values()), 0.001)  # a clock may stand still for less
+        return wait, frozenset(key for key, later in spent.items() if later <= wait + GRAIN)
+
+    def keep(self, campaigns: Collection[str], keys: Collection[str]) -> None:
+        """Forget all campaigns and rates but these and the lasting rates: nothing of theirs is due."""
+        self._served = {key: at for key, at in self._served.items() if key in campaigns}
+        self._used = {key: used for key, used in self._used.items() if key in campaigns}
+        self._flows = {key: flow for key, flow in self._flows.items() if key in self._lasting or key in keys}

@@ -1,0 +1,183 @@
+"""What to release now: a pure function of a snapshot.
+
+Owns the decision which campaigns may dial how many contacts of which places from which numbers. Promises: nothing outside a
+call window or so late that it rings past its end; nothing beyond a free slot, a budget, a rate or the limit; the same plan
+for the same snapshot, in whatever order it lists its campaigns. Chooses no contact, writes nothing, reads no clock.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from scheduler.pacing import Allowance, Claim, Number, share
+from scheduler.windows import CallWindow, closes_at, next_start
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """The due contacts of a campaign at one place set. No `zones` = unknown place; `pending` counts due contacts."""
+
+    place_set: int
+    zones: tuple[str, ...]
+    priority: int
+    pending: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallerId:
+    """A number a campaign may show. `weight` is its share among the campaign's numbers (0 = rests); `scope` its semaphore."""
+
+    id: str
+    number: str
+    weight: int
+    scope: str
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignView:
+    """A running campaign that has due work, as the planner sees it.
+
+    `weight` ≥ 1 is its share among campaigns. `zone` set: the window is read there; None: in each lane's zones. `margin` is
+    the ring timeout in seconds. `scopes` are the semaphores besides the numbers' (campaign, team, trunk, assistant).
+    `run_remaining` and `calls_per_second` None = no bound. `live` is its count of live attempts.
+    """
+
+    id: str
+    team: str
+    trunk: str
+    weight: int
+    window: CallWindow
+    zone: str | None
+    margin: int
+    scopes: tuple[str, ...]
+    run_remaining: int | None
+    calls_per_second: float | None
+    caller_ids: tuple[CallerId, ...]
+    lanes: tuple[Lane, ...]
+    live: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the ledger says at `now` (UTC). `free`: scope key → free slots; an absent key is unlimited."""
+
+    now: datetime
+    campaigns: tuple[CampaignView, ...]
+    free: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLane:
+    """A place set that may be dialled now; nobody there may start to ring after `not_after`."""
+
+    place_set: int
+    priority: int
+    not_after: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Up to `count` contacts of one campaign, from these lanes (highest priority first), shown as these numbers: pairs of
+    number id and how many, which sum to `count`."""
+
+    campaign: str
+    count: int
+    lanes: tuple[OpenLane, ...]
+    caller_ids: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`shut`: (campaign, place set) → when a call may start there next; None = never callable."""
+
+    releases: tuple[Release, ...]
+    shut: Mapping[tuple[str, int], datetime | None]
+
+
+NO_HISTORY = Allowance()
+_LONG = timedelta(days=1)  # how far ahead a release may look where the window never closes; a claim lives two seconds
+
+
+def plan(snapshot: Snapshot, allowance: Allowance = NO_HISTORY, limit: int = 2000) -> Plan:
+    """Share out the free slots among the campaigns that may call now, at most `limit` in all.
+
+    Rates: what `allowance` leaves for "campaign:<id>" and "trunk:<name>"; a campaign whose rate it does not know gets one
+    second's worth.
+    """
+    room = dict(snapshot.free)
+    for key, left in allowance.left.items():
+        room[_rate(key)] = left
+    hours = _Hours(snapshot.now)
+    shut: dict[tuple[str, int], datetime | None] = {}
+    lanes: dict[str, tuple[OpenLane, ...]] = {}
+    claims: list[Claim] = []
+    for view in snapshot.campaigns:
+        lanes[view.id], due = _open_lanes(view, hours, shut)
+        if due and all(room.get(scope, 1) > 0 for scope in view.scopes):
+            claims.append(_claim(view, due, allowance))
+    given = share(claims, room, limit)
+    releases = tuple(
+        Release(campaign, sum(numbers.values()), lanes[campaign], tuple(sorted(numbers.items())))
+        for campaign, numbers in sorted(given.items())
+    )
+    return Plan(releases, shut)
+
+
+class _Hours:
+    """When calls may start, asked once per window, zones and margin: many lanes of a snapshot share them."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+        self._known: dict[tuple[CallWindow, tuple[str, ...], int], tuple[datetime | None, datetime]] = {}
+
+    def __call__(self, window: CallWindow, zones: tuple[str, ...], margin: int) -> tuple[datetime | None, datetime]:
+        """When a call may start next (now, if it may), and until when one that starts now may ring at the latest."""
+        key = (window, zones, margin)
+        found = self._known.get(key)
+        if found is None:
+            closes = closes_at(window, zones, self.now)
+            until = self.now + _LONG if closes is None else closes - timedelta(seconds=margin)
+            found = self._known[key] = (next_start(window, zones, self.now, margin), until)
+        return found
+
+
+def _open_lanes(
+    view: CampaignView, hours: _Hours, shut: dict[tuple[str, int], datetime | None]
+) -> tuple[tuple[OpenLane, ...], int]:
+    """The lanes that may be dialled now, in order, and their due contacts; the others are noted in `shut`."""
+    found: list[OpenLane] = []
+    due = 0
+    for lane in view.lanes:
+        starts, not_after = hours(view.window, lane.zones if view.zone is None else (view.zone,), view.margin)
+        if starts != hours.now:
+            shut[view.id, lane.place_set] = starts
+        elif lane.pending > 0:
+            found.append(OpenLane(lane.place_set, lane.priority, not_after))
+            due += lane.pending
+    found.sort(key=lambda lane: (-lane.priority, lane.place_set))
+    return tuple(found), due
+
+
+def _claim(view: CampaignView, due: int, allowance: Allowance) -> Claim:
+    want = due if view.run_remaining is None else min(due, view.run_remaining)
+    own, trunk = f"campaign:{view.id}", f"trunk:{view.trunk}"
+    if view.calls_per_second is not None and own not in allowance.left:
+        want = min(want, math.ceil(view.calls_per_second))
+    used = allowance.used.get(view.id, {})
+    return Claim(
+        id=view.id,
+        weight=view.weight,
+        live=view.live,
+        served=allowance.served.get(view.id, -math.inf),
+        want=want,
+        scopes=(*view.scopes, *(_rate(key) for key in (own, trunk) if key in allowance.left)),
+        numbers=tuple(Number(each.id, each.scope, each.weight, used.get(each.id, 0.0)) for each in view.caller_ids),
+    )
+
+
+def _rate(key: str) -> str:
+    """The key under which a rate shares the room with the semaphores: "rate/trunk:main" beside "trunk:main"."""
+    return f"rate/{key}"

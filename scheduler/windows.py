@@ -1,0 +1,236 @@
+"""When calls may start: hours of the week, read as wall-clock time in every zone a phone may be in.
+
+Owns hours, windows and the questions about them. A window is a set of wall-clock times; an instant is open when the
+clock on every wall shows one of them. So a time that the clock skips is skipped, a time that comes twice counts twice, and
+hours across midnight belong to the day they start on. `is_open`, `next_open`, `closes_at` and `next_start` read the same
+spans and agree at every instant. No zones, or a zone nobody knows: shut, always.
+
+Instants are aware datetimes; answers are UTC, or the instant asked about. Spans are worked out per UTC day and kept, so that
+the usual question is two look-ups; nothing here reads a clock.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TypeAlias
+
+from scheduler.zones import DAY, changes, offsets
+
+WEEK = 7 * DAY
+EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday; Monday is 0
+HORIZON = 370 * DAY  # a yearly rule comes round in it; what does not open by then is never callable
+LASTING = 8 * DAY  # more than a week of weekly hours: what is open for so long has no closing worth a name
+ALL_WEEK = range(7)
+
+Span: TypeAlias = tuple[int, int]
+
+_CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?", re.ASCII)
+
+
+def clock_time(text: str) -> int:
+    """Seconds since midnight of "HH:MM" or "HH:MM:SS"; "24:00" is the end of the day. Raises ValueError."""
+    if text in ("24:00", "24:00:00"):
+        return DAY
+    read = _CLOCK.fullmatch(text)
+    if read is None:
+        raise ValueError(f"{text!r} is not a time of day; write HH:MM or HH:MM:SS, from 00:00 to 24:00")
+    return int(read[1]) * 3600 + int(read[2]) * 60 + int(read[3] or 0)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Hours:
+    """From `start` until just before `end`, in seconds since midnight. A start after the end crosses midnight; 0 to 86,400
+    is the whole day. Raises ValueError when they are equal or outside the day."""
+
+    start: int
+    end: int
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.start < DAY and 0 <= self.end <= DAY):
+            raise ValueError("a call window starts between 00:00 and 23:59:59 and ends between 00:00 and 24:00")
+        if self.start == self.end:
+            raise ValueError("a call window may not end when it starts; for any time write 00:00 to 24:00")
+
+    @classmethod
+    def parse(cls, start: str, end: str) -> Hours:
+        """`Hours.parse("09:00", "17:30")`. Raises ValueError."""
+        return cls(clock_time(start), clock_time(end))
+
+
+@dataclass(frozen=True, slots=True)
+class CallWindow:
+    """The hours of each weekday, Monday first; hours may overlap. A window without hours is never open."""
+
+    weekly: tuple[tuple[Hours, ...], ...]
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if len(self.weekly) != len(ALL_WEEK):
+            raise ValueError(f"a call window has seven days, Monday first, not {len(self.weekly)}")
+        object.__setattr__(self, "_hash", hash(self.weekly))
+
+    def __hash__(self) -> int:
+        """Worked out once: every question looks its window up."""
+        return self._hash
+
+
+@lru_cache(maxsize=1024)
+def _daily(hours: Hours, days: frozenset[int]) -> CallWindow:
+    return CallWindow(tuple((hours,) if day in days else () for day in ALL_WEEK))
+
+
+def daily(start: str, end: str, days: Iterable[int] = ALL_WEEK) -> CallWindow:
+    """The same hours on each of `days` (0 = Monday … 6 = Sunday). Raises ValueError."""
+    chosen = frozenset(days)
+    if not chosen <= frozenset(ALL_WEEK):
+        raise ValueError("days of the week are 0 (Monday) to 6 (Sunday)")
+    return _daily(Hours.parse(start, end), chosen)
+
+
+def is_open(window: CallWindow, zones: tuple[str, ...], at: datetime) -> bool:
+    """Whether `window` is open in every one of `zones` at `at`."""
+    day, second = divmod(_seconds(at), DAY)
+    return any(start <= second < end for start, end in _spans(window, zones, day))
+
+
+def closes_at(window: CallWindow, zones: tuple[str, ...], at: datetime) -> datetime | None:
+    """The first instant from `at` on at which `window` is shut: `at` itself when it is shut now, None when it stays open for
+    eight days or longer."""
+    now = _seconds(at)
+    day, second = divmod(now, DAY)
+    for start, end in _spans(window, zones, day):
+        if start <= second < end:
+            shut = day * DAY + end if end < DAY else _shut_from(window, zones, day + 1)
+            return None if shut is None or shut - now >= LASTING else _instant(shut)
+    return at
+
+
+def next_open(window: CallWindow, zones: tuple[str, ...], at: datetime) -> datetime | None:
+    """The first instant from `at` on at which `window` is open in every zone: `at` itself when it is open now, None when it
+    does not open within 370 days (never callable)."""
+    now = _seconds(at)
+    day, second = divmod(now, DAY)
+    for start, end in _spans(window, zones, day):
+        if second < end:
+            return at if start <= second else _instant(day * DAY + start)
+    opens = _open_from(window, zones, day + 1)
+    return None if opens is None or opens - now > HORIZON else _instant(opens)
+
+
+def next_start(window: CallWindow, zones: tuple[str, ...], at: datetime, margin: int) -> datetime | None:
+    """The first instant from `at` on at which a call may start and ring for `margin` seconds before the window shuts: `at`
+    itself when it may start now, None when there is none within 370 days."""
+    closes = closes_at(window, zones, at)
+    if closes is None or (closes - at).total_seconds() > margin:
+        return at
+    opens = next_open(window, zones, closes)
+    return None if opens is None else _start_from(window, zones, opens, margin)
+
+
+@lru_cache(maxsize=16_384)
+def _start_from(window: CallWindow, zones: tuple[str, ...], opens: datetime, margin: int) -> datetime | None:
+    first, found = opens, next_open(window, zones, opens)
+    while found is not None and (found - first).total_seconds() <= HORIZON:
+        closes = closes_at(window, zones, found)
+        if closes is None or (closes - found).total_seconds() > margin:
+            return found
+        found = next_open(window, zones, closes)
+    return None
+
+
+def _seconds(at: datetime) -> int:
+    if at.tzinfo is None:
+        raise ValueError("an instant needs a time zone; pass an aware datetime")
+    return int(at.timestamp() // 1)
+
+
+def _instant(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+@lru_cache(maxsize=1024)
+def _week(window: CallWindow) -> tuple[Span, ...]:
+    """The window's wall-clock spans in seconds since Monday 00:00, apart and ascending, none across the end of the week."""
+    spans: list[Span] = []
+    for day, hours in enumerate(window.weekly):
+        for each in hours:
+            start, end = day * DAY + each.start, day * DAY + each.end + (DAY if each.end < each.start else 0)
+            spans.append((start, min(end, WEEK)))
+            if end > WEEK:
+                spans.append((0, end - WEEK))
+    return _joined(spans)
+
+
+def _joined(spans: Iterable[Span]) -> tuple[Span, ...]:
+    joined: list[Span] = []
+    for start, end in sorted(spans):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return tuple(joined)
+
+
+@lru_cache(maxsize=65_536)
+def _zone_spans(window: CallWindow, held: tuple[Span, ...], weekday: int) -> tuple[Span, ...]:
+    """Open spans of a UTC day, in seconds since its midnight, in a zone whose `offsets` on that day are `held`."""
+    spans: list[Span] = []
+    for index, (since, east) in enumerate(held):
+        until = held[index + 1][0] if index + 1 < len(held) else DAY
+        wall = (weekday * DAY + since + east) % WEEK
+        for start, end in _week(window):
+            for turn in (0, WEEK):  # a day may run from Sunday into Monday
+                low, high = max(start + turn - wall, 0), min(end + turn - wall, until - since)
+                if low < high:
+                    spans.append((since + low, since + high))
+    return _joined(spans)
+
+
+@lru_cache(maxsize=65_536)
+def _spans(window: CallWindow, zones: tuple[str, ...], day: int) -> tuple[Span, ...]:
+    """Spans of one UTC day in which every zone is open."""
+    common: tuple[Span, ...] = ((0, DAY),) if zones else ()
+    weekday = (day + EPOCH_WEEKDAY) % 7
+    for held in sorted({offsets(zone, day) for zone in zones}):
+        common = _intersection(common, _zone_spans(window, held, weekday))
+        if not common:
+            break
+    return common
+
+
+def _intersection(some: tuple[Span, ...], others: tuple[Span, ...]) -> tuple[Span, ...]:
+    return tuple(
+        (max(start, low), min(end, high)) for start, end in some for low, high in others if max(start, low) < min(end, high)
+    )
+
+
+@lru_cache(maxsize=65_536)
+def _shut_from(window: CallWindow, zones: tuple[str, ...], day: int) -> int | None:
+    """The first shut second from the midnight of `day` on, None if there is none in the days that matter to `closes_at`."""
+    for later in range(day, day + LASTING // DAY + 1):
+        spans = _spans(window, zones, later)
+        if not spans or spans[0][0] > 0:
+            return later * DAY
+        if spans[0][1] < DAY:
+            return later * DAY + spans[0][1]
+    return None
+
+
+@lru_cache(maxsize=65_536)
+def _open_from(window: CallWindow, zones: tuple[str, ...], day: int) -> int | None:
+    """The first open second from the midnight of `day` on, None if there is none within the horizon.
+
+    Weeks in which no zone changes its offset are alike: only the first week, and the days from each change to a week
+    after it, can bring something new.
+    """
+    last = day + HORIZON // DAY
+    starts = {day}.union(*(changes(zone, day, last) for zone in zones))
+    for later in sorted({start + step for start in starts for step in range(8)}):
+        spans = _spans(window, zones, later)
+        if spans:
+            return later * DAY + spans[0][0]
+    return None
