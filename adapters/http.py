@@ -1,0 +1,161 @@
+"""One HTTP request that places a call, and the one mapping from HTTP to what we know about that call.
+
+Promises: a placement is transmitted at most once: no retry, no redirect, no re-send on a connection that died in the pool; not
+one byte leaves after `start_before`; and every failure says whether the carrier may have acted. The line is drawn where the
+request is handed to the socket: before it nothing can have been placed, after it only an answer proves anything.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import aiohttp
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import StreamWriter
+from aiohttp.payload import BytesPayload
+
+from adapters.errors import Ambiguous, PlaceError, RateLimited, Rejected, TooLate, Unavailable
+from adapters.events import Fault
+
+LONGEST_ANSWER = 1 << 20
+"""Bytes of an answer that are read; no carrier needs more to acknowledge a call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete HTTP answer. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The body as JSON. Raises `ValueError`, never prints the body."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            raise ValueError(f"the carrier's answer ({len(self.body)} bytes) is not JSON") from None
+
+
+class _Fence(BytesPayload):
+    """A body that refuses to be written late, and knows whether it was written at all.
+
+    aiohttp keeps the request's head back and sends it together with the first write of the body, so this is the last moment
+    before any byte leaves; a check when the connection is ready would leave a gap for a blocked event loop.
+    """
+
+    def __init__(self, body: bytes, content_type: str, start_before: float) -> None:
+        super().__init__(body, content_type=content_type)
+        self._start_before = start_before
+        self.late = False
+        self.sent = False
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        if time.monotonic() > self._start_before:
+            self.late = True
+            raise TooLate
+        transport = writer.transport if isinstance(writer, StreamWriter) else None
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the connection was closed before the request was sent")
+        self.sent = True
+        await super().write_with_length(writer, content_length)
+
+
+def refused(answer: Answer) -> PlaceError:
+    """What a non-2xx answer to a placement says, for carriers that do not say it more exactly.
+
+    429 → `RateLimited`; other 4xx and 307/308 (which by definition were not acted upon) → `Rejected`, a person must look.
+    408 and 409 may speak of a request that a gateway passed on, a 303 may follow a call that was placed, 5xx says nothing:
+    `Ambiguous`.
+    """
+    detail = f"the carrier answered HTTP {answer.status}"
+    if answer.status == 429:
+        return RateLimited(detail, retry_after=retry_after(answer.headers))
+    if answer.status in {307, 308} or (400 <= answer.status < 500 and answer.status not in {408, 409}):
+        return Rejected(detail, fault=Fault.CONFIG, cause=f"http_{answer.status}")
+    return Ambiguous(detail)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds a `Retry-After` header asks for, or None. A date is read against the carrier's own `Date`, not our clock."""
+    value = headers.get("retry-after", "").strip()
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    until, now = _http_date(value), _http_date(headers.get("date", ""))
+    return max(0.0, (until - now).total_seconds()) if until and now else None
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
+
+
+async def post_once(
+    session: aiohttp.ClientSession,
+    url: str,
+    *,
+    body: bytes,
+    content_type: str = "application/json",
+    headers: Mapping[str, str] | None = None,
+    timeout: float,
+    start_before: float,
+    refusal: Callable[[Answer], PlaceError] = refused,
+) -> Answer:
+    """Transmit one placement; return the 2xx answer or raise what is known.
+
+    `timeout` is seconds for the whole exchange; `start_before` a reading of `time.monotonic()`, and a connection that is not
+    ready by then is given up. `refusal` reads any other answer; it must return `Ambiguous` unless the carrier certainly did
+    not act. Raises `TooLate` or `Unavailable` when nothing was sent, `Ambiguous` when something was and no answer came.
+    """
+    if session.closed:
+        raise Unavailable("the adapter is closed")
+    patience = start_before - time.monotonic()
+    if patience <= 0:
+        raise TooLate
+    fence = _Fence(body, content_type, start_before)
+    try:
+        async with session.post(
+            url,
+            data=fence,
+            headers=headers,
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=timeout, connect=patience),
+        ) as response:
+            answer = await _read(response)
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        raise _known(fence, error) from error
+    if not fence.sent:
+        raise Ambiguous("an answer came before the request was sent")
+    if 200 <= answer.status < 300:
+        return answer
+    raise refusal(answer)
+
+
+async def _read(response: aiohttp.ClientResponse) -> Answer:
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > LONGEST_ANSWER:
+            raise aiohttp.ClientPayloadError("the answer is too long")
+    return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, bytes(body))
+
+
+def _known(fence: _Fence, error: Exception) -> PlaceError:
+    if fence.late:
+        return TooLate()
+    # The class alone: messages of the client repeat URLs and addresses, which may hold a number or a key.
+    reason = "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
+    if fence.sent:
+        return Ambiguous(f"the request was sent, but its answer was lost: {reason}")
+    return Unavailable(f"the carrier was not reached: {reason}")
