@@ -1,0 +1,37 @@
+"""What an operator may choose: the settings, and the one way to load them.
+
+Owns every key, its default and its range. Promises a frozen, complete `Settings`, or `ConfigFaults` with all that is wrong
+at once. Will not connect to anything, and never shows the value of a secret.
+"""
+
+from dialer.settings.faults import ConfigFaults, Fault
+from dialer.settings.loading import find_file, load
+from dialer.settings.model import (
+    Database,
+    Embedded,
+    Http,
+    Limits,
+    Logging,
+    Redis,
+    Scheduler,
+    Settings,
+    Trunk,
+    Worker,
+)
+
+__all__ = [
+    "ConfigFaults",
+    "Database",
+    "Embedded",
+    "Fault",
+    "Http",
+    "Limits",
+    "Logging",
+    "Redis",
+    "Scheduler",
+    "Settings",
+    "Trunk",
+    "Worker",
+    "find_file",
+    "load",
+]

@@ -1,0 +1,80 @@
+"""The figures a Prometheus server may ask for, all in one place, and the only import of its client.
+
+Owns names, labels and buckets. Promises that no label holds a number, a name or an id, so their count stays small. Seconds
+are the unit of every duration.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+REGISTRY = CollectorRegistry()
+ProcessCollector(registry=REGISTRY)
+PlatformCollector(registry=REGISTRY)
+GCCollector(registry=REGISTRY)
+
+# Milliseconds matter up to a tick (1 s); beyond that only the order of magnitude does.
+_LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0)
+
+ATTEMPTS = Counter(
+    "dialer_attempts_total",
+    "Attempts that ended, by outcome (human, machine, busy, no_answer, declined, invalid_number, unknown, recalled ...).",
+    ["outcome"],
+    registry=REGISTRY,
+)
+RELEASES = Counter("dialer_releases_total", "Attempts released: claimed by the scheduler to be dialled.", registry=REGISTRY)
+PLACEMENTS = Counter(
+    "dialer_placements_total",
+    "Answers to a request to place a call, by result (placed, rejected, rate_limited, unavailable, too_late, ambiguous).",
+    ["result"],
+    registry=REGISTRY,
+)
+EVENTS = Counter("dialer_events_total", "Call events that were new to the ledger, by phase.", ["phase"], registry=REGISTRY)
+JOBS = Counter("dialer_jobs_total", "Jobs of the queue, by result (done, failed, refused).", ["result"], registry=REGISTRY)
+RECOUNT_DISAGREEMENTS = Counter(
+    "dialer_recount_disagreements_total",
+    "Scopes whose counter of live attempts differed from a recount: each one is a defect.",
+    registry=REGISTRY,
+)
+FAILURES = Counter(
+    "dialer_failures_total",
+    "Rounds of a loop that failed and will be tried again, by loop (tick, sweep, recount, bell).",
+    ["loop"],
+    registry=REGISTRY,
+)
+
+REFILL_SECONDS = Histogram(
+    "dialer_refill_seconds",
+    "From the commit that freed a slot to the placement of the next call.",
+    buckets=_LATENCY,
+    registry=REGISTRY,
+)
+PLACE_SECONDS = Histogram(
+    "dialer_place_seconds", "How long the carrier took to answer a placement.", ["trunk"], buckets=_LATENCY, registry=REGISTRY
+)
+TICK_SECONDS = Histogram("dialer_tick_seconds", "One round of plan and release.", buckets=_LATENCY, registry=REGISTRY)
+
+LIVE_ATTEMPTS = Gauge("dialer_live_attempts", "Attempts that hold a slot: queued, placing, ringing, answered.", registry=REGISTRY)
+UNKNOWN_ATTEMPTS = Gauge(
+    "dialer_unknown_attempts", "Attempts that were maybe placed and wait for a look-up to settle it.", registry=REGISTRY
+)
+OLDEST_DUE_SECONDS = Gauge(
+    "dialer_due_contacts_oldest_seconds",
+    "How long the longest waiting due contact of a running campaign with an open window has waited.",
+    registry=REGISTRY,
+)
+CLOCK_OFFSET_SECONDS = Gauge(
+    "dialer_clock_offset_seconds", "This machine's clock minus the database's; windows rest on it.", registry=REGISTRY
+)
+
+
+def render() -> bytes:
+    """All figures of this process in the Prometheus text format, to be served as `CONTENT_TYPE`."""
+    return generate_latest(REGISTRY)
