@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from redis.asyncio import Redis
+
+from dialer.queue import RateBuckets, close, connect
+from tests.support.valkey import Valkey
+
+GAP = 1 / 0.95
+
+
+async def test_an_unknown_bucket_is_empty(redis: Redis) -> None:
+    waits = await RateBuckets(redis).take("trunk:x", 10, 3)
+    assert waits == pytest.approx((0.1 * GAP, 0.2 * GAP, 0.3 * GAP), abs=2e-5)
+
+
+async def test_a_token_too_far_away_is_refused_and_not_reserved(redis: Redis) -> None:
+    buckets = RateBuckets(redis)
+    assert len(await buckets.take("trunk:x", 10, 100)) == 9
+    assert await buckets.take("trunk:x", 10) == ()
+    await asyncio.sleep(0.2)
+    assert len(await buckets.take("trunk:x", 10, 100)) in (1, 2)
+
+
+async def test_an_idle_bucket_holds_one_token_not_more(redis: Redis) -> None:
+    buckets = RateBuckets(redis)
+    await buckets.take("trunk:x", 50)
+    await asyncio.sleep(0.3)
+    first, second = await buckets.take("trunk:x", 50, 2)
+    assert first == 0
+    assert second == pytest.approx(GAP / 50, abs=2e-5)
+
+
+async def test_a_rate_below_one_a_second_is_served_in_the_end(redis: Redis) -> None:
+    buckets = RateBuckets(redis, max_wait=0.1)
+    began = time.monotonic()
+    while not await buckets.take("trunk:x", 1):
+        assert time.monotonic() - began < 3
+        await asyncio.sleep(0.02)
+    assert time.monotonic() - began > 0.8
+
+
+async def test_a_lower_rate_holds_at_once(redis: Redis) -> None:
+    buckets = RateBuckets(redis, max_wait=10)
+    (last,) = await buckets.take("trunk:x", 100)
+    (next_,) = await buckets.take("trunk:x", 1)
+    assert next_ - last == pytest.approx(GAP, abs=0.1)
+
+
+async def test_a_bucket_written_by_a_clock_ahead_is_empty_not_shut(redis: Redis) -> None:
+    buckets = RateBuckets(redis)
+    seconds, micros = await redis.time()
+    await redis.set("dialer:rate:trunk:x", (seconds + 3600) * 1_000_000 + micros)
+    assert await buckets.take("trunk:x", 10) == pytest.approx((0.1 * GAP,), abs=2e-5)
+
+
+async def test_a_flush_allows_no_burst(redis: Redis) -> None:
+    buckets = RateBuckets(redis)
+    moments: list[float] = []
+    for turn in range(40):
+        began = time.monotonic()
+        moments += [began + wait for wait in await buckets.take("trunk:x", 20, 2)]
+        if turn % 10 == 5:
+            await redis.flushall()
+            moments = moments[-1:]
+            assert (await buckets.take("trunk:x", 20))[0] >= 0.05
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rate=st.integers(1, 200), asked=st.lists(st.integers(1, 50), min_size=1, max_size=8))
+async def test_no_second_ever_holds_more_than_the_rate(shared_valkey: Valkey, rate: int, asked: list[int]) -> None:
+    redis = connect(shared_valkey.url)
+    await redis.flushall()
+    buckets = RateBuckets(redis, max_wait=30)
+    moments: list[float] = []
+    for n in asked:
+        before = time.monotonic()
+        moments += [before + wait for wait in await buckets.take("trunk:x", rate, n)]
+    await close(redis)
+    assert moments == sorted(moments)
+    for i, first in enumerate(moments):
+        within = sum(first <= moment < first + 1 - 0.02 for moment in moments[i:])  # 20 ms: our clock is not Redis'
+        assert within <= rate
+
+
+async def test_tokens_are_shared_by_all_processes(redis: Redis, shared_valkey: Valkey) -> None:
+    others = [connect(shared_valkey.url) for _ in range(4)]
+    waits = await asyncio.gather(*(RateBuckets(other).take("trunk:x", 20, 10) for other in others))
+    assert sum(map(len, waits)) in range(18, 21)
+    for other in others:
+        await close(other)
