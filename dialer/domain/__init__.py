@@ -1,0 +1,1 @@
+"""The rules, pure: frozen values in, decisions out. No await, no clock, no database."""

@@ -1,0 +1,102 @@
+"""What events make of an attempt, and the one value in which a change of it is written.
+
+Events come in any order and any number of times; phases only move forward, so folding the same facts again changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from adapters.events import CallEvent, Fault, Outcome, Phase
+from dialer.domain.machine import AttemptState, ContactStatus
+from dialer.domain.outcome import Disposition, presumed_fault
+
+_STAGE = {
+    AttemptState.QUEUED: 0,
+    AttemptState.PLACING: 1,
+    AttemptState.UNKNOWN: 1,
+    AttemptState.RINGING: 2,
+    AttemptState.ANSWERED: 3,
+    AttemptState.ENDED: 4,
+    AttemptState.RECALLED: 4,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an attempt has come, as far as its events decide it."""
+
+    state: AttemptState
+    outcome: Outcome | None = None
+    fault: Fault | None = None
+    cause: str | None = None
+    ref: str | None = None
+    ringing_at: datetime | None = None
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    result: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One change of one attempt and, where `enrolment` is set, of its enrolment. `expected` and `expected_outcome` are what
+    the writer saw: a row that has moved since is left alone, and the writer is told."""
+
+    attempt: str
+    campaign: str
+    scopes: tuple[str, ...]
+    expected: AttemptState
+    expected_outcome: Outcome | None
+    progress: Progress
+    reason: str | None = None
+    counted: bool = False
+    excused: bool = False
+    reached: bool = False
+    enrolment: ContactStatus | None = None
+    enrolment_outcome: Disposition | None = None
+    next_at: datetime | None = None
+
+
+def fold(before: Progress, events: Iterable[CallEvent]) -> Progress:
+    """The progress after these events; `before` itself when they tell nothing new."""
+    progress = before
+    for event in events:
+        progress = _apply(progress, event)
+    return progress
+
+
+def _apply(was: Progress, event: CallEvent) -> Progress:
+    if was.state in (AttemptState.QUEUED, AttemptState.RECALLED):
+        return was  # nothing was placed, so nobody can speak of it
+    match event.phase:
+        case Phase.RINGING if _STAGE[was.state] < _STAGE[AttemptState.RINGING]:
+            return replace(was, state=AttemptState.RINGING, ringing_at=event.at, ref=was.ref or event.ref)
+        case Phase.ANSWERED if _STAGE[was.state] < _STAGE[AttemptState.ANSWERED]:
+            return replace(was, state=AttemptState.ANSWERED, answered_at=event.at, ref=was.ref or event.ref)
+        case Phase.CLASSIFIED if event.outcome is not None:
+            return replace(was, result={**(was.result or {}), "classified": event.outcome.value})
+        case Phase.RESULT:
+            return replace(was, result={**(was.result or {}), **event.data})
+        case Phase.ENDED if was.state is not AttemptState.ENDED or was.outcome is Outcome.UNKNOWN:
+            return _end(was, event)
+        case _:
+            return was if was.ref or event.ref is None else replace(was, ref=event.ref)
+
+
+def _end(was: Progress, event: CallEvent) -> Progress:
+    outcome = event.outcome or (Outcome.ANSWERED if was.answered_at else Outcome.UNKNOWN)
+    classified = (was.result or {}).get("classified")
+    if outcome is Outcome.ANSWERED and classified is not None:
+        outcome = Outcome(classified)
+    return replace(
+        was,
+        state=AttemptState.ENDED,
+        outcome=outcome,
+        fault=event.fault or presumed_fault(outcome),
+        cause=event.cause,
+        ref=was.ref or event.ref,
+        ended_at=was.ended_at or event.at,
+    )

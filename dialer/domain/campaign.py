@@ -1,0 +1,183 @@
+"""What a campaign's owner decided, read once from its row into values the rules can use.
+
+Owns the meaning of the campaign's columns and of its `settings`. Settings the contract names but this version cannot honour
+are refused: a rule that somebody set and nobody keeps is how people get called at the wrong time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from scheduler.backoff import Mode
+from scheduler.windows import CallWindow, Hours, daily
+from scheduler.zones import is_zone
+
+DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+
+CLOCK_MARGIN_SECONDS = 60
+"""How far the clocks of the daemon, the database and the carrier may differ without a call ringing past the window's end."""
+
+UNSUPPORTED = frozenset(
+    {
+        "holiday_calendar",
+        "scheduled_end_at",
+        "policy_packs",
+        "frequency_caps",
+        "use_secondary_phone",
+        "local_presence",
+        "contact_expiry_days",
+    }
+)
+
+Minutes = Annotated[int, Field(ge=0, le=10080)]
+Attempts = Annotated[int, Field(ge=1, le=50)]
+
+
+class DayHours(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    start: str
+    end: str
+
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        Hours.parse(self.start, self.end)
+        return self
+
+
+class CampaignSettings(BaseModel):
+    """The settings that are understood, with their defaults; unknown keys are kept as they are."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    use_contact_timezone_for_call_window: bool = True
+    days_of_week: tuple[Day, ...] | None = None
+    day_windows: dict[Day, tuple[DayHours, ...]] | None = None
+    zone_policy: Literal["strictest"] = "strictest"
+    retry_delay_minutes_no_answer: Minutes | None = None
+    retry_delay_minutes_busy: Minutes | None = None
+    retry_delay_minutes_error: Minutes | None = None
+    retry_delay_minutes_voicemail: Minutes | None = None
+    retry_on_error: bool = False
+    retry_on_voicemail: bool = False
+    retry_backoff_mode: Literal["fixed", "exponential"] = "fixed"
+    retry_backoff_multiplier: Annotated[float, Field(ge=1.01, le=10)] = 2
+    retry_backoff_max_minutes: Annotated[int, Field(ge=1, le=43200)] | None = None
+    max_attempts_no_answer: Attempts | None = None
+    max_attempts_busy: Attempts | None = None
+    max_attempts_error: Attempts | None = None
+    no_auto_complete: bool = False
+    voicemail_detection_enabled: bool = True
+    voicemail_action: Literal["leave_message", "hangup"] | None = None
+    voicemail_drop_message: str | None = None
+    max_call_duration_minutes: Annotated[int, Field(ge=1, le=1440)] = 60
+    ring_timeout_seconds: Annotated[int, Field(ge=5, le=600)] = 30
+    priority: Annotated[int, Field(ge=1, le=100)] = 1
+    calls_per_second: Annotated[float, Field(gt=0, le=1000)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _supported(cls, data: Any) -> Any:
+        unkept = sorted(UNSUPPORTED & data.keys()) if isinstance(data, Mapping) else []
+        if unkept:
+            raise ValueError(f"{', '.join(unkept)}: not supported by this version and therefore refused, not ignored; remove it")
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Delays are minutes; `max_attempts` counts the first call too."""
+
+    max_attempts: int
+    delay: int
+    delay_by: Mapping[str, int]
+    max_by: Mapping[str, int]
+    on_error: bool
+    on_voicemail: bool
+    mode: Mode
+    multiplier: float
+    cap: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignRules:
+    """Everything the planner, the preflight and the retry decision need to know of a campaign.
+
+    `zone` None: the window is read in each contact's own zones. Seconds everywhere but in `retry`.
+    """
+
+    version: int
+    window: CallWindow
+    zone: str | None
+    ring_seconds: int
+    limit_seconds: int
+    weight: int
+    calls_per_second: float | None
+    retry: RetryPolicy
+
+    @property
+    def margin(self) -> int:
+        """How long before the window's end the last call may start to ring, in seconds."""
+        return self.ring_seconds + CLOCK_MARGIN_SECONDS
+
+    def zones(self, of_contact: tuple[str, ...]) -> tuple[str, ...]:
+        """Where the window is read for a contact that may be in these zones; empty = unknown, and then never open."""
+        return of_contact if self.zone is None else (self.zone,)
+
+
+def _window(start: str, end: str, settings: CampaignSettings) -> CallWindow:
+    days = range(7) if settings.days_of_week is None else [DAYS.index(day) for day in settings.days_of_week]
+    usual = daily(start, end, days)
+    if settings.day_windows is None:
+        return usual
+    own = {DAYS.index(day): tuple(Hours.parse(h.start, h.end) for h in hours) for day, hours in settings.day_windows.items()}
+    return CallWindow(tuple(own.get(day, usual.weekly[day]) for day in range(7)))
+
+
+def _present(**values: int | None) -> dict[str, int]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def rules_of(row: Mapping[str, Any]) -> CampaignRules:
+    """The rules of a campaign's row. Raises ValueError (pydantic's included) when a window, a zone or a setting is unreadable:
+    such a campaign is not dialled."""
+    settings = CampaignSettings.model_validate(row["settings"])
+    zone = row["call_window_timezone"]
+    if not is_zone(zone):
+        raise ValueError(f"call_window_timezone {zone!r} is not a time zone; write an IANA name such as America/New_York")
+    error = settings.retry_delay_minutes_error
+    return CampaignRules(
+        version=row["rules_version"],
+        window=_window(row["call_window_start"], row["call_window_end"], settings),
+        zone=None if settings.use_contact_timezone_for_call_window else zone,
+        ring_seconds=settings.ring_timeout_seconds,
+        limit_seconds=settings.max_call_duration_minutes * 60,
+        weight=settings.priority,
+        calls_per_second=settings.calls_per_second,
+        retry=RetryPolicy(
+            max_attempts=row["max_attempts_per_contact"],
+            delay=row["retry_delay_minutes"],
+            delay_by=_present(
+                no_answer=settings.retry_delay_minutes_no_answer,
+                busy=settings.retry_delay_minutes_busy,
+                declined=settings.retry_delay_minutes_busy,
+                error=error,
+                voicemail=settings.retry_delay_minutes_voicemail,
+            ),
+            max_by=_present(
+                no_answer=settings.max_attempts_no_answer,
+                busy=settings.max_attempts_busy,
+                declined=settings.max_attempts_busy,
+                error=settings.max_attempts_error,
+            ),
+            on_error=settings.retry_on_error,
+            on_voicemail=settings.retry_on_voicemail,
+            mode=Mode(settings.retry_backoff_mode),
+            multiplier=settings.retry_backoff_multiplier,
+            cap=settings.retry_backoff_max_minutes,
+        ),
+    )

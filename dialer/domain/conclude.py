@@ -1,0 +1,101 @@
+"""From how an attempt stands and what is now known of it to the turn that has to be written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from adapters.events import Fault, Outcome
+from dialer.domain.attempt import Progress, Turn
+from dialer.domain.campaign import CampaignRules
+from dialer.domain.machine import AttemptState, ContactStatus
+from dialer.domain.outcome import Disposition, disposition, reached
+from dialer.domain.retry import CallAgain, Record, decide, excused
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An attempt, its enrolment and its campaign, as the ledger has them at one moment."""
+
+    attempt: str
+    campaign: str
+    trunk: str
+    to_number: str
+    scopes: tuple[str, ...]
+    progress: Progress
+    enrolment: ContactStatus
+    record: Record
+    do_not_call: bool
+    suppressed: bool
+
+
+def conclude(was: Standing, became: Progress, rules: CampaignRules | None, now: datetime) -> Turn | None:
+    """The turn from `was` to `became`, None where nothing changed. Without readable rules nothing is tried again.
+
+    A retry's delay runs from `now`, the time at which we learn of the ending: the carrier's own clock is not ours to trust.
+    """
+    if became == was.progress:
+        return None
+    turn = Turn(was.attempt, was.campaign, was.scopes, was.progress.state, was.progress.outcome, became)
+    if became.state is not AttemptState.ENDED:
+        return turn
+    assert became.outcome is not None
+    if became.outcome is was.progress.outcome:
+        return turn  # only the result came
+    if was.progress.state is AttemptState.ENDED:
+        return _late(turn, was, became.outcome)
+    return _ended(turn, was, became.outcome, became.fault or Fault.CALLEE, rules, now)
+
+
+def _late(turn: Turn, was: Standing, outcome: Outcome) -> Turn:
+    """Evidence of a call that had been given up as unknown: the books are corrected, nothing is dialled again."""
+    word = disposition(outcome)
+    good = was.enrolment is ContactStatus.FAILED and word in (Disposition.ANSWERED, Disposition.VOICEMAIL)
+    return replace(
+        turn,
+        counted=False,
+        reached=reached(outcome),
+        reason=word,
+        enrolment=ContactStatus.COMPLETED if good else was.enrolment,
+        enrolment_outcome=word,
+    )
+
+
+def _ended(turn: Turn, was: Standing, outcome: Outcome, fault: Fault, rules: CampaignRules | None, now: datetime) -> Turn:
+    word = disposition(outcome)
+    if rules is None:
+        return replace(turn, counted=True, reason="unreadable_rules", enrolment=ContactStatus.FAILED, enrolment_outcome=word)
+    decision = decide(outcome, fault, rules.retry, was.record, now)
+    turn = replace(
+        turn,
+        counted=decision.counted,
+        excused=decision.excused,
+        reached=reached(outcome),
+        reason=decision.reason,
+        enrolment_outcome=word,
+    )
+    if not isinstance(decision, CallAgain):
+        return replace(turn, enrolment=decision.status)
+    if was.do_not_call or was.suppressed:
+        return replace(turn, enrolment=ContactStatus.SKIPPED, enrolment_outcome=Disposition.DO_NOT_CALL, reason="do_not_call")
+    return replace(turn, enrolment=ContactStatus.PENDING, next_at=decision.at)
+
+
+def recall(was: Standing, reason: str, at: datetime, now: datetime, *, never: Disposition | None = None) -> Turn:
+    """Take back an attempt that was certainly not placed: no attempt counted; the contact waits until `at`, or is skipped."""
+    became = replace(was.progress, state=AttemptState.RECALLED, outcome=None, ended_at=now)
+    turn = Turn(was.attempt, was.campaign, was.scopes, was.progress.state, was.progress.outcome, became, reason=reason)
+    if never is not None:
+        return replace(turn, enrolment=ContactStatus.SKIPPED, enrolment_outcome=never)
+    return replace(turn, enrolment=ContactStatus.PENDING, next_at=at)
+
+
+def excuse(was: Standing, fault: Fault, reason: str, now: datetime) -> Turn:
+    """Take back an attempt that the carrier or the way to it refused: not counted, but bounded."""
+    decision = excused(fault, was.record, now)
+    turn = recall(was, reason, decision.at if isinstance(decision, CallAgain) else now, now)
+    if isinstance(decision, CallAgain):
+        return replace(turn, excused=True)
+    return replace(
+        turn, excused=True, enrolment=decision.status, enrolment_outcome=Disposition.ERROR, reason=decision.reason, next_at=None
+    )

@@ -1,0 +1,143 @@
+"""May this contact be called now? Go, wait until, or never because.
+
+The one place that says why somebody is not being dialled: the placing that was refused, the answer of a run, the preview
+before one and "why is it not dialling?" all ask here. Pure: everything it rests on comes in as `Facts`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TypeAlias
+
+from dialer.domain.campaign import CampaignRules
+from dialer.domain.machine import CampaignStatus
+from scheduler.windows import closes_at, next_start
+
+LASTING = timedelta(days=1)
+"""How long a permit holds at the most when the window never closes."""
+
+
+class Reason(StrEnum):
+    """Why somebody is not called now; the words of the API."""
+
+    WINDOW = "window"
+    NEXT_ATTEMPT = "next_attempt"
+    NO_FREE_SLOT = "no_free_slot"
+    DO_NOT_CALL = "do_not_call"
+    SUPPRESSED = "suppressed"
+    NO_PHONE = "no_phone"
+    NEVER_CALLABLE = "never_callable"
+    NUMBER_BUSY = "number_busy"
+    CALLER_IDS_EXHAUSTED = "caller_ids_exhausted"
+    TRUNK_CONFIG = "trunk_config"
+    RUN_LIMIT = "run_limit"
+    PAUSED = "paused"
+    NOT_STARTED = "not_started"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What stands at one moment. Times are UTC; `suppressed_until` is `datetime.max`-like for ever and None for not at all;
+    `free` None = no limit; `busy` = a live attempt to this person or number exists elsewhere."""
+
+    campaign_status: CampaignStatus
+    pause_reason: str | None
+    rules: CampaignRules | None
+    zones: tuple[str, ...]
+    to_number: str | None
+    do_not_call: bool
+    suppressed_until: datetime | None
+    next_attempt_at: datetime
+    free: int | None
+    budget: int | None
+    caller_ids: int
+    trunk_ready: bool
+    busy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """The phone may start to ring until `not_after`."""
+
+    not_after: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Not now; `until` None = until somebody does something about it."""
+
+    reason: Reason
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Never:
+    reason: Reason
+
+
+Verdict: TypeAlias = Go | Wait | Never
+
+FOR_EVER = datetime.max.year - 1
+
+
+def preflight(facts: Facts, now: datetime) -> Verdict:
+    """What is final comes first, then what a person has to change, then what only takes time."""
+    return _never(facts, now) or _person(facts) or _time(facts, now)
+
+
+def _never(facts: Facts, now: datetime) -> Never | None:
+    if facts.do_not_call:
+        return Never(Reason.DO_NOT_CALL)
+    if facts.suppressed_until is not None and facts.suppressed_until.year >= FOR_EVER:
+        return Never(Reason.SUPPRESSED)
+    if facts.to_number is None:
+        return Never(Reason.NO_PHONE)
+    if facts.campaign_status in (CampaignStatus.COMPLETED, CampaignStatus.CANCELLED):
+        return Never(Reason.ENDED)
+    if (
+        facts.rules is not None
+        and next_start(facts.rules.window, facts.rules.zones(facts.zones), now, facts.rules.margin) is None
+    ):
+        return Never(Reason.NEVER_CALLABLE)
+    return None
+
+
+def _person(facts: Facts) -> Wait | None:
+    if facts.campaign_status is CampaignStatus.PAUSED:
+        return Wait(Reason.RUN_LIMIT if facts.pause_reason == Reason.RUN_LIMIT else Reason.PAUSED)
+    if facts.campaign_status is not CampaignStatus.RUNNING:
+        return Wait(Reason.NOT_STARTED)
+    if not facts.trunk_ready or facts.rules is None:
+        return Wait(Reason.TRUNK_CONFIG)
+    if facts.caller_ids == 0:
+        return Wait(Reason.CALLER_IDS_EXHAUSTED)
+    if facts.budget == 0:
+        return Wait(Reason.RUN_LIMIT)
+    return None
+
+
+def _time(facts: Facts, now: datetime) -> Verdict:
+    assert facts.rules is not None
+    earliest = now
+    reason = None
+    if facts.suppressed_until is not None and facts.suppressed_until > earliest:
+        earliest, reason = facts.suppressed_until, Reason.SUPPRESSED
+    if facts.next_attempt_at > earliest:
+        earliest, reason = facts.next_attempt_at, Reason.NEXT_ATTEMPT
+    zones = facts.rules.zones(facts.zones)
+    opens = next_start(facts.rules.window, zones, earliest, facts.rules.margin)
+    if opens is None:
+        return Never(Reason.NEVER_CALLABLE)
+    if opens > earliest:
+        earliest, reason = opens, Reason.WINDOW
+    if reason is not None:
+        return Wait(reason, earliest)
+    if facts.busy:
+        return Wait(Reason.NUMBER_BUSY)
+    if facts.free == 0:
+        return Wait(Reason.NO_FREE_SLOT)
+    closes = closes_at(facts.rules.window, zones, now)
+    return Go(now + LASTING if closes is None else closes - timedelta(seconds=facts.rules.margin))

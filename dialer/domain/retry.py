@@ -1,0 +1,85 @@
+"""After a call: again, and when, or done, and how.
+
+Pure. Declined is retried like busy. A failure that is the trunk's or the configuration's does not use up one of the contact's
+attempts, but is bounded (`EXCUSED_A_DAY`), so that a broken trunk cannot spin on one contact for ever.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from adapters.events import Fault, Outcome
+from dialer.domain.campaign import RetryPolicy
+from dialer.domain.machine import ContactStatus
+from dialer.domain.outcome import Disposition, disposition
+from scheduler.backoff import Backoff
+
+EXCUSED_A_DAY = 20
+EXCUSED_FIRST_SECONDS = 5
+EXCUSED_LONGEST_SECONDS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class CallAgain:
+    """Not before `at`. `counted`: it used up an attempt; `excused`: it failed through no fault of the callee."""
+
+    at: datetime
+    reason: str
+    counted: bool
+    excused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    status: ContactStatus
+    reason: str
+    counted: bool
+    excused: bool = False
+
+
+Decision: TypeAlias = CallAgain | Done
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What has been tried before this ending: attempts that counted, and today's that were excused."""
+
+    attempts: int
+    excused_today: int
+
+
+def decide(outcome: Outcome, fault: Fault, policy: RetryPolicy, record: Record, now: datetime) -> Decision:
+    """What follows from an ending. `now` is when the call ended."""
+    word = disposition(outcome)
+    if outcome is Outcome.UNKNOWN:
+        return Done(ContactStatus.FAILED, "unknown", counted=True)
+    if fault in (Fault.TRUNK, Fault.CONFIG):
+        return excused(fault, record, now)
+    if fault is Fault.NUMBER:
+        return Done(ContactStatus.FAILED, word, counted=True)
+    if fault is Fault.NONE or (word is Disposition.VOICEMAIL and not policy.on_voicemail):
+        return Done(ContactStatus.COMPLETED, word, counted=True)
+    made = record.attempts + 1
+    over = made >= min(policy.max_attempts, policy.max_by.get(word, policy.max_attempts))
+    if over or (word is Disposition.ERROR and not policy.on_error):
+        reached = word is Disposition.VOICEMAIL
+        return Done(
+            ContactStatus.COMPLETED if reached else ContactStatus.FAILED, "attempts_exhausted" if over else word, counted=True
+        )
+    return CallAgain(now + delay(word, made, policy), word, counted=True)
+
+
+def delay(word: Disposition, made: int, policy: RetryPolicy) -> timedelta:
+    """How long to wait after the `made`-th attempt (from 1) that ended with `word`."""
+    first = policy.delay_by.get(word, policy.delay)
+    return Backoff(first, policy.mode, policy.multiplier, policy.cap).delay(made)
+
+
+def excused(fault: Fault, record: Record, now: datetime) -> Decision:
+    """What follows from a failure that is not the callee's: again soon, a little later each time, up to the bound of the day."""
+    if record.excused_today + 1 >= EXCUSED_A_DAY:
+        return Done(ContactStatus.FAILED, f"{fault}_failures", counted=False, excused=True)
+    wait = min(EXCUSED_FIRST_SECONDS * 2**record.excused_today, EXCUSED_LONGEST_SECONDS)
+    return CallAgain(now + timedelta(seconds=wait), f"{fault}_failure", counted=False, excused=True)

@@ -1,0 +1,220 @@
+"""Attempts in the ledger: the fence before a dial, what the carrier told, and every turn after it.
+
+Rows in, values out, no decisions. Each call is one round trip and one commit for a whole batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+
+from adapters.events import CallEvent, Fault, Outcome, Phase
+from dialer.domain.attempt import Progress, Turn
+from dialer.domain.conclude import Standing
+from dialer.domain.machine import AttemptState, CampaignStatus, ContactStatus
+from dialer.domain.retry import Record
+from dialer.store.database import Pool
+from dialer.store.statements import fetch, fetch_locking
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Leave to dial one attempt now, and all that the dialling needs."""
+
+    attempt: str
+    campaign: str
+    contact: str
+    trunk: str
+    to_number: str
+    from_number: str
+    voice: str
+    ring_seconds: int
+    limit_seconds: int
+    not_after: datetime
+    first_name: str
+    last_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """A `Standing` with what only the ledger and the preflight need beside it."""
+
+    standing: Standing
+    place_set: int
+    rules_version: int
+    campaign_version: int
+    campaign_status: CampaignStatus
+    pause_reason: str | None
+    suppressed_until: datetime | None
+    caller_id_active: bool
+    assistant_enabled: bool
+    not_after: datetime
+    claim_age: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """A live attempt about which the carrier must be asked."""
+
+    attempt: str
+    state: AttemptState
+    trunk: str
+    to_number: str
+    ref: str | None
+    placing_at: datetime
+    ringing_at: datetime | None
+    answered_at: datetime | None
+    ring_seconds: int
+    limit_seconds: int
+    not_after: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Turned:
+    """A turn that was written. `bells` are the capped scopes it gave a slot back to."""
+
+    attempt: str
+    campaign: str
+    freed: bool
+    bells: tuple[str, ...]
+
+
+async def place(pool: Pool, attempts: Mapping[str, str], now: datetime) -> list[Permit]:
+    """Fence and intent: the permits of those of `attempts` (id → campaign id) that may be dialled. `now` is for the windows."""
+    keys = sorted({f"campaign:{campaign}" for campaign in attempts.values()})
+    rows = await fetch_locking(pool, "place", list(attempts), now, keys)
+    return [
+        Permit(
+            r["id"], r["campaign_id"], r["contact_id"], r["trunk"], r["to_number"], r["from_number"], r["voice"],
+            r["ring_seconds"], r["limit_seconds"], r["not_after"], r["first_name"], r["last_name"],
+        )
+        for r in rows
+    ]  # fmt: skip
+
+
+async def accepted(pool: Pool, refs: Mapping[str, str]) -> None:
+    """Keep the carrier's ids (attempt id → carrier's id)."""
+    await fetch(pool, "accepted", list(refs), list(refs.values()))
+
+
+async def note(pool: Pool, adapter: str, events: Sequence[CallEvent]) -> None:
+    """Write events down. One that is not of a known attempt of this trunk is dropped; one told before is one row."""
+    await fetch(
+        pool, "note",
+        [e.attempt for e in events], [adapter] * len(events), [e.key for e in events], [e.phase.value for e in events],
+        [e.at for e in events], [e.ref for e in events], [e.outcome for e in events], [e.fault for e in events],
+        [e.cause for e in events], [e.sip for e in events], [e.q850 for e in events], [dict(e.data) for e in events],
+    )  # fmt: skip
+
+
+async def events_of(pool: Pool, attempts: Collection[str]) -> list[CallEvent]:
+    """All that was ever told about these attempts, in the order in which it was written down."""
+    return [
+        CallEvent(
+            Phase(r["phase"]), r["at"], r["attempt_id"], r["ref"], r["event_key"],
+            outcome=Outcome(r["outcome"]) if r["outcome"] else None, fault=Fault(r["fault"]) if r["fault"] else None,
+            cause=r["cause"], sip=r["sip"], q850=r["q850"], data=r["data"],
+        )
+        for r in await fetch(pool, "events_of", list(attempts))
+    ]  # fmt: skip
+
+
+async def standing(pool: Pool, attempts: Collection[str], now: datetime) -> dict[str, Stand]:
+    """How these attempts stand; one that does not exist is not in the answer."""
+    return {r["id"]: _stand(r, now) for r in await fetch(pool, "standing", list(attempts), now)}
+
+
+def _stand(r: asyncpg.Record, now: datetime) -> Stand:
+    progress = Progress(
+        AttemptState(r["state"]),
+        outcome=Outcome(r["outcome"]) if r["outcome"] else None,
+        fault=Fault(r["fault"]) if r["fault"] else None,
+        cause=r["cause"],
+        ref=r["provider_ref"],
+        ringing_at=r["ringing_at"],
+        answered_at=r["answered_at"],
+        ended_at=r["ended_at"],
+        result=r["result"],
+    )
+    today = now.astimezone(UTC).date()
+    return Stand(
+        Standing(
+            r["id"],
+            r["campaign_id"],
+            r["trunk"],
+            r["to_number"],
+            tuple(r["scopes"]),
+            progress,
+            ContactStatus(r["enrolment"]),
+            Record(r["attempts"], r["excused"] if r["excused_day"] == today else 0),
+            r["do_not_call"],
+            r["suppressed_until"] is not None,
+        ),
+        r["place_set_id"],
+        r["rules_version"],
+        r["campaign_version"],
+        CampaignStatus(r["campaign_status"]),
+        r["pause_reason"],
+        r["suppressed_until"],
+        r["number_status"] == "active",
+        r["outbound_enabled"],
+        r["not_after"],
+        r["claim_age"],
+    )
+
+
+async def turn(pool: Pool, turns: Sequence[Turn], now: datetime) -> list[Turned]:
+    """Write turns. One that is not in the answer lost a race, or its scope was locked: read again and decide again."""
+    keys = sorted({key for t in turns if t.progress.ended_at is not None for key in t.scopes})
+    p = [t.progress for t in turns]
+    rows = await fetch_locking(
+        pool, "turn", now, keys,
+        [t.attempt for t in turns], [t.expected for t in turns], [t.expected_outcome for t in turns], [q.state for q in p],
+        [q.ref for q in p], [q.outcome for q in p], [q.fault for q in p], [q.cause for q in p], [t.reason for t in turns],
+        [t.counted for t in turns], [q.ringing_at for q in p], [q.answered_at for q in p], [q.ended_at for q in p],
+        [t.enrolment for t in turns], [t.enrolment_outcome for t in turns], [t.next_at for t in turns],
+        [t.excused for t in turns], [t.reached for t in turns], [_mapping(q.result) for q in p],
+    )  # fmt: skip
+    return [Turned(r["id"], r["campaign_id"], r["freed"], tuple(r["bells"])) for r in rows]
+
+
+def _mapping(value: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if value is None else dict(value)
+
+
+async def stale(pool: Pool) -> list[str]:
+    """Attempts that were claimed more than two seconds ago and never placed."""
+    return [r["id"] for r in await fetch(pool, "stale")]
+
+
+async def unheard(pool: Pool) -> list[str]:
+    """Live attempts whose ending is among their events."""
+    return [r["id"] for r in await fetch(pool, "unheard")]
+
+
+async def overdue(pool: Pool, silence: Mapping[str, float], now: datetime, *, most: int, every: float) -> list[Silent]:
+    """Take on up to `most` attempts that have been silent for longer than their trunk's `silence` (seconds) allows, none more
+    often than each `every` seconds. Whoever got it in the answer asks; nobody else does meanwhile."""
+    rows = await fetch(pool, "overdue", list(silence), list(silence.values()), most, every, now)
+    return [
+        Silent(
+            r["id"], AttemptState(r["state"]), r["trunk"], r["to_number"], r["provider_ref"], r["placing_at"], r["ringing_at"],
+            r["answered_at"], r["ring_seconds"], r["limit_seconds"], r["not_after"],
+        )
+        for r in rows
+    ]  # fmt: skip
+
+
+async def under_way(pool: Pool, campaign: str) -> list[tuple[str, str, str | None]]:
+    """The calls of a campaign that the carrier has or may have: attempt, trunk, the carrier's id."""
+    return [(r["id"], r["trunk"], r["provider_ref"]) for r in await fetch(pool, "calls_under_way", campaign)]
+
+
+async def vitals(pool: Pool, now: datetime) -> tuple[int, int, float]:
+    """Live attempts, those of them that are unknown, and by how many seconds `now` is ahead of the database's clock."""
+    [r] = await fetch(pool, "vitals", now)
+    return r["live"], r["unknown"], r["clock_offset"]

@@ -1,0 +1,87 @@
+"""What a change of contacts means for their enrolments: they are withdrawn from calling, or called elsewhere.
+
+Whoever calls `withdraw` or `readdress` holds the locks of `lock_waiting`, taken before the contacts themselves were touched;
+a queued attempt that holds another scope is left to the fence and the sweep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import TextClause
+
+from dialer.store.campaigns import lock_with_queued
+from dialer.store.transaction import Transaction
+from dialer.store.written import written
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The unfinished campaigns in which contacts wait, and every scope that is locked."""
+
+    campaigns: tuple[str, ...]
+    scopes: tuple[str, ...]
+
+
+async def lock_waiting(on: Transaction, contacts: Collection[str]) -> Held:
+    """Lock the unfinished campaigns in which any of these contacts waits, with what their queued attempts hold."""
+    read = written("""
+        select distinct t.campaign_id from campaign_contacts t join campaigns c on c.id = t.campaign_id
+        where t.contact_id = any(:contacts) and t.status in ('pending', 'queued') and c.status not in ('completed', 'cancelled')
+    """)
+    found = tuple((await on.execute(read, {"contacts": list(contacts)})).scalars())
+    return Held(found, tuple(await lock_with_queued(on, found)) if found else ())
+
+
+# Gives back what was claimed and not placed, and names all enrolments of the contacts that now wait.
+_WAITING = """
+    with gone as (
+      update call_attempts set state = 'recalled', ended_at = :now, reason = :reason
+      where contact_id = any(:contacts) and campaign_id = any(:campaigns) and ended_at is null and state = 'queued'
+        and scopes <@ cast(:held as text[])
+      returning campaign_contact_id
+    ), waits as (
+      select t.id, t.contact_id from campaign_contacts t
+      where t.contact_id = any(:contacts) and t.campaign_id = any(:campaigns)
+        and (t.status = 'pending' or (t.status = 'queued' and t.id in (select campaign_contact_id from gone)))
+    )
+"""
+
+
+async def withdraw(on: Transaction, contacts: Collection[str], held: Held, now: datetime) -> int:
+    """Do not call: waiting enrolments of these contacts are skipped; how many."""
+    statement = written(f"""{_WAITING}
+        update campaign_contacts t
+        set status = 'skipped', outcome = 'do_not_call', reason = :reason, completed_at = :now
+        from waits where t.id = waits.id
+    """)
+    return await _run(on, statement, contacts, held, "do_not_call", now)
+
+
+async def readdress(on: Transaction, contacts: Collection[str], held: Held, now: datetime) -> int:
+    """Waiting enrolments of these contacts take over their present number and place; one without a number is skipped. How many."""
+    statement = written(f"""{_WAITING}
+        update campaign_contacts t
+        set status = case when p.phone is null then 'skipped' else 'pending' end,
+            outcome = case when p.phone is null then 'invalid_number' else t.outcome end,
+            reason = case when p.phone is null then 'no_phone' end,
+            completed_at = case when p.phone is null then cast(:now as timestamptz) end,
+            to_number = p.phone, place_set_id = p.place_set_id
+        from waits join contacts p on p.id = waits.contact_id where t.id = waits.id
+    """)
+    return await _run(on, statement, contacts, held, "contact_changed", now)
+
+
+async def _run(on: Transaction, statement: TextClause, contacts: Collection[str], held: Held, reason: str, now: datetime) -> int:
+    if not held.campaigns:
+        return 0
+    values = {
+        "contacts": list(contacts),
+        "campaigns": list(held.campaigns),
+        "held": list(held.scopes),
+        "reason": reason,
+        "now": now,
+    }
+    return (await on.execute(statement, values)).rowcount

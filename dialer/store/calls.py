@@ -1,0 +1,67 @@
+"""Calls as people see them: attempts with their events and their history. Rows out, no decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import and_, func, select
+
+from dialer.store.rows import Row, all_rows, row_or_none
+from dialer.store.tables import call_attempts, call_events, history
+from dialer.store.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """Filters; None = any. `outcomes` are the carrier's words; `since` ≤ released < `until`."""
+
+    campaign: str | None = None
+    contact: str | None = None
+    outcomes: Collection[str] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+async def listing(on: Transaction, team: str, which: Which, *, limit: int, offset: int) -> tuple[list[Row], int]:
+    """One page, newest first, and how many there are in all. An attempt that was taken back was no call."""
+    c = call_attempts.c
+    wanted = [c.team_id == team, c.state != "recalled"]
+    if which.campaign is not None:
+        wanted.append(c.campaign_id == which.campaign)
+    if which.contact is not None:
+        wanted.append(c.contact_id == which.contact)
+    if which.outcomes is not None:
+        wanted.append(c.outcome.in_(list(which.outcomes)))
+    if which.since is not None:
+        wanted.append(c.claimed_at >= which.since)
+    if which.until is not None:
+        wanted.append(c.claimed_at < which.until)
+    count = await on.scalar(select(func.count()).select_from(call_attempts).where(and_(*wanted)))
+    page = select(call_attempts).where(and_(*wanted)).order_by(c.id.desc()).limit(limit).offset(offset)
+    return all_rows(await on.execute(page)), count or 0
+
+
+async def recent(on: Transaction, campaign: str, limit: int) -> list[Row]:
+    """The campaign's newest calls."""
+    c = call_attempts.c
+    wanted = select(call_attempts).where(c.campaign_id == campaign, c.state != "recalled").order_by(c.id.desc()).limit(limit)
+    return all_rows(await on.execute(wanted))
+
+
+async def find(on: Transaction, team: str, call: str) -> Row | None:
+    wanted = select(call_attempts).where(call_attempts.c.id == call, call_attempts.c.team_id == team)
+    return row_or_none(await on.execute(wanted))
+
+
+async def events(on: Transaction, call: str) -> list[Row]:
+    """All that the carrier told, in the order in which it was written down."""
+    wanted = select(call_events).where(call_events.c.attempt_id == call).order_by(call_events.c.id)
+    return all_rows(await on.execute(wanted))
+
+
+async def turns(on: Transaction, call: str) -> list[Row]:
+    """Every change of the attempt: when, from, to, why and by whom."""
+    wanted = select(history).where(history.c.entity_id == call).order_by(history.c.id)
+    return all_rows(await on.execute(wanted))

@@ -1,0 +1,161 @@
+"""Campaigns as people see and change them, and the locks that a change takes.
+
+Rows in, rows out, no decisions. A campaign's lock is its row of `scopes`; whoever also takes attempts back locks every scope
+those attempts hold, in the order of their keys, before anything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
+
+from sqlalchemy import ColumnElement, Select, and_, func, insert, select, true, update
+
+from dialer.store.rows import Row, all_rows, row_or_none
+from dialer.store.tables import assistants, campaign_tallies, campaigns, companies, phone_numbers, scopes
+from dialer.store.transaction import Transaction
+from dialer.store.written import written
+
+Deleted: TypeAlias = Literal["exclude", "include", "only"]
+
+LOCK_ROUNDS = 5
+TERMINAL = ("completed", "failed", "skipped")
+
+
+def _with_counts() -> Select[Any]:
+    """Every column, the counts of the API and the first caller ID's number."""
+    tally = campaign_tallies.c
+
+    def sum_where(condition: ColumnElement[bool]) -> ColumnElement[int]:
+        return func.coalesce(func.sum(tally.n).filter(condition), 0)
+
+    counts = (
+        select(
+            sum_where(true()).label("total_contacts"),
+            sum_where(tally.called).label("contacts_called"),
+            sum_where(tally.status.in_(TERMINAL)).label("contacts_completed"),
+            sum_where(tally.outcome == "answered").label("contacts_answered"),
+        )
+        .where(tally.campaign_id == campaigns.c.id)
+        .lateral("counts")
+    )
+    first = phone_numbers.c.id == campaigns.c.from_number_ids[1]
+    from_number = select(phone_numbers.c.phone_number).where(first).scalar_subquery().label("from_number")
+    return select(campaigns, from_number, counts).join(counts, true())
+
+
+async def find(on: Transaction, team: str, campaign: str) -> Row | None:
+    """A campaign of this team, deleted ones too."""
+    found = await on.execute(_with_counts().where(campaigns.c.id == campaign, campaigns.c.team_id == team))
+    return row_or_none(found)
+
+
+async def listing(
+    on: Transaction,
+    team: str,
+    *,
+    status: str | None = None,
+    assistant: str | None = None,
+    deleted: Deleted = "exclude",
+    limit: int = 50,
+    offset: int = 0,
+) -> tuple[list[Row], int]:
+    """One page, newest first, and how many there are in all."""
+    c = campaigns.c
+    wanted = [c.team_id == team]
+    if status is not None:
+        wanted.append(c.status == status)
+    if assistant is not None:
+        wanted.append(c.assistant_id == assistant)
+    if deleted != "include":
+        wanted.append(c.deleted_at.is_(None) if deleted == "exclude" else c.deleted_at.is_not(None))
+    count = await on.scalar(select(func.count()).select_from(campaigns).where(and_(*wanted)))
+    page = _with_counts().where(and_(*wanted)).order_by(c.created_at.desc(), c.id.desc()).limit(limit).offset(offset)
+    return all_rows(await on.execute(page)), count or 0
+
+
+async def add(on: Transaction, values: Mapping[str, Any]) -> str:
+    """The new campaign's id."""
+    created: str = (await on.execute(insert(campaigns).values(**values).returning(campaigns.c.id))).scalar_one()
+    return created
+
+
+async def change(on: Transaction, campaign: str, now: datetime, values: Mapping[str, Any]) -> None:
+    await on.execute(update(campaigns).where(campaigns.c.id == campaign).values(**values, updated_at=now))
+
+
+async def set_budget(on: Transaction, campaign: str, calls: int | None) -> None:
+    """How many calls the run may still release; None = as many as there are."""
+    await on.execute(update(scopes).where(scopes.c.key == f"campaign:{campaign}").values(budget=calls))
+
+
+async def assistant_of(on: Transaction, team: str, assistant: str) -> Row | None:
+    found = await on.execute(select(assistants).where(assistants.c.id == assistant, assistants.c.team_id == team))
+    return row_or_none(found)
+
+
+async def numbers_of(on: Transaction, team: str, numbers: Collection[str]) -> dict[str, Row]:
+    """Those of these phone numbers that are the team's, by id."""
+    wanted = select(phone_numbers).where(phone_numbers.c.id.in_(numbers), phone_numbers.c.team_id == team)
+    return {row["id"]: row for row in all_rows(await on.execute(wanted))}
+
+
+async def has_company(on: Transaction, team: str, company: str) -> bool:
+    return bool(await on.scalar(select(companies.c.id).where(companies.c.id == company, companies.c.team_id == team)))
+
+
+async def lock(on: Transaction, keys: Collection[str]) -> None:
+    """Hold these scopes until the transaction ends. A change that is read from now on, is read in a new statement."""
+    await on.execute(select(scopes.c.key).where(scopes.c.key.in_(sorted(keys))).order_by(scopes.c.key).with_for_update())
+
+
+async def lock_one(on: Transaction, campaign: str) -> None:
+    await lock(on, [f"campaign:{campaign}"])
+
+
+async def lock_with_queued(on: Transaction, campaigns_: Collection[str]) -> list[str]:
+    """Lock campaigns with every scope that an attempt waiting to be dialled in them holds; the keys that are held now.
+
+    What is released between the reading and the locking may hold more: then the locks are let go and taken anew with those,
+    for they are taken in order or not at all. Past `LOCK_ROUNDS` such an attempt is left to the fence and the sweep.
+    """
+    keys = {f"campaign:{campaign}" for campaign in campaigns_} | await _queued_keys(on, campaigns_)
+    for _ in range(LOCK_ROUNDS):
+        savepoint = await on.begin_nested()
+        await lock(on, keys)
+        more = await _queued_keys(on, campaigns_) - keys
+        if not more:
+            await savepoint.commit()
+            return sorted(keys)
+        await savepoint.rollback()
+        keys |= more
+    await lock(on, keys)
+    return sorted(keys)
+
+
+async def _queued_keys(on: Transaction, campaigns_: Collection[str]) -> set[str]:
+    read = written(
+        "select distinct key from call_attempts a, unnest(a.scopes) key"
+        " where a.ended_at is null and a.state = 'queued' and a.campaign_id = any(:campaigns)"
+    )
+    return set((await on.execute(read, {"campaigns": list(campaigns_)})).scalars())
+
+
+async def take_back_queued(
+    on: Transaction, campaign: str, held: Collection[str], reason: str, now: datetime, *, contacts: Collection[str] | None = None
+) -> None:
+    """Recall what waits to be dialled (`contacts` None = all of it); its contacts are pending again. `held`: the scopes that are
+    locked."""
+    statement = written("""
+        with gone as (
+          update call_attempts set state = 'recalled', ended_at = :now, reason = :reason
+          where campaign_id = :campaign and ended_at is null and state = 'queued' and scopes <@ cast(:held as text[])
+            and (cast(:contacts as text[]) is null or contact_id = any(:contacts))
+          returning campaign_contact_id
+        )
+        update campaign_contacts t set status = 'pending', next_attempt_at = :now, reason = :reason
+        from gone where t.id = gone.campaign_contact_id and t.status = 'queued'
+    """)
+    values = {"campaign": campaign, "held": list(held), "reason": reason, "now": now}
+    await on.execute(statement, values | {"contacts": None if contacts is None else list(contacts)})

@@ -1,0 +1,205 @@
+"""The scheduler's half of the ledger: what could be dialled, and the claim that takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+
+from dialer.domain.campaign import CampaignRules
+from dialer.store.database import Pool
+from dialer.store.statements import fetch, fetch_locking
+from scheduler.planner import Release
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """An active caller ID of the campaign's trunk."""
+
+    id: str
+    number: str
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class DueCampaign:
+    """A running campaign with due lanes and a free slot. `lanes`: (place set, priority, pending). `rooms`: scope key → free
+    slots, for those of its scopes that are limited."""
+
+    id: str
+    team: str
+    assistant: str
+    trunk: str
+    version: int
+    live: int
+    lanes: tuple[tuple[int, int, int], ...]
+    numbers: tuple[Number, ...]
+    rooms: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A release with what its attempts inherit from the campaign."""
+
+    release: Release
+    campaign: DueCampaign
+    rules: CampaignRules
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    attempt: str
+    enrolment: str
+    campaign: str
+    contact: str
+    trunk: str
+    to_number: str
+    from_number: str
+
+
+def shared_scopes(campaign: DueCampaign) -> tuple[str, str, str, str]:
+    """The semaphores that all attempts of a campaign take, besides its caller ID's."""
+    return (
+        f"assistant:{campaign.assistant}",
+        f"campaign:{campaign.id}",
+        f"team:{campaign.team}",
+        f"trunk:{campaign.trunk}",
+    )
+
+
+async def due(pool: Pool, now: datetime, bells: Collection[str] | None, as_if: str | None = None) -> list[DueCampaign]:
+    """Campaigns that have something due and a free slot; `bells` None = all, else those that wait on one of these keys. The
+    campaign `as_if` is looked at as if it were running and its run unlimited."""
+    rows = await fetch(pool, "due", now, None if bells is None else list(bells), as_if)
+    return [_due(r) for r in rows]
+
+
+def _due(r: asyncpg.Record) -> DueCampaign:
+    rooms = {
+        f"assistant:{r['assistant_id']}": r["assistant_room"],
+        f"campaign:{r['id']}": r["campaign_room"],
+        f"team:{r['team_id']}": r["team_room"],
+        f"trunk:{r['trunk']}": r["trunk_room"],
+        **{f"number:{number}": room for number, room in zip(r["ids"], r["number_rooms"], strict=True)},
+    }
+    return DueCampaign(
+        r["id"],
+        r["team_id"],
+        r["assistant_id"],
+        r["trunk"],
+        r["rules_version"],
+        r["live"],
+        tuple(zip(r["place_sets"], r["priorities"], r["pending"], strict=True)),
+        tuple(Number(*each) for each in zip(r["ids"], r["numbers"], r["weights"], strict=True)),
+        {key: room for key, room in rooms.items() if room is not None},
+    )
+
+
+async def rules(pool: Pool, campaigns: Collection[str]) -> list[asyncpg.Record]:
+    """The rows `dialer.domain.campaign.rules_of` reads."""
+    return await fetch(pool, "rules", list(campaigns))
+
+
+async def zones(pool: Pool, place_sets: Collection[int]) -> dict[int, tuple[str, ...]]:
+    return {r["id"]: tuple(r["zones"]) for r in await fetch(pool, "places", list(place_sets))}
+
+
+async def claim(pool: Pool, claims: Sequence[Claim], now: datetime) -> list[Claimed]:
+    """Release: the attempts that now exist. Fewer than asked for where slots, contacts or locks were taken meanwhile."""
+    keys = {
+        key
+        for c in claims
+        for key in (
+            f"assistant:{c.campaign.assistant}",
+            f"campaign:{c.campaign.id}",
+            f"team:{c.campaign.team}",
+            f"trunk:{c.campaign.trunk}",
+        )
+    }
+    keys |= {f"number:{number}" for c in claims for number, _ in c.release.caller_ids}
+    lanes = [(c.campaign.id, lane) for c in claims for lane in c.release.lanes]
+    ranked = [(c.campaign.id, rank, *slot) for c in claims for rank, slot in enumerate(slots(c), start=1)]
+    rows = await fetch_locking(
+        pool, "claim", now, sorted(keys),
+        *_columns([
+            (c.campaign.id, c.release.count, c.campaign.team, c.campaign.trunk, c.campaign.assistant, c.rules.version,
+             c.rules.ring_seconds, c.rules.limit_seconds) for c in claims
+        ], 8),
+        *_columns([(campaign, lane.place_set, lane.priority, lane.not_after) for campaign, lane in lanes], 4),
+        *_columns(ranked, 4),
+    )  # fmt: skip
+    return [
+        Claimed(
+            r["id"], r["campaign_contact_id"], r["campaign_id"], r["contact_id"], r["trunk"], r["to_number"], r["from_number"]
+        )
+        for r in rows
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """A call that a release would make now."""
+
+    enrolment: str
+    contact: str
+    to_number: str
+    from_number: str
+
+
+async def peek(pool: Pool, claim: Claim, now: datetime) -> list[Prospect]:
+    """What `claim` would take now, in its order. Takes nothing and locks nothing."""
+    lanes = claim.release.lanes
+    rows = await fetch(
+        pool, "peek", now, claim.campaign.id, claim.release.count, [o.place_set for o in lanes], [o.priority for o in lanes]
+    )
+    return [Prospect(r["id"], r["contact_id"], r["to_number"], shown) for r, (_, shown) in zip(rows, slots(claim), strict=False)]
+
+
+def slots(claim: Claim) -> Iterable[tuple[str, str]]:
+    """The caller IDs in turn, one of each, so that a short claim is spread over all of them."""
+    numbers = {number.id: number.number for number in claim.campaign.numbers}
+    most = max((n for _, n in claim.release.caller_ids), default=0)
+    for turn in range(most):
+        for number, n in claim.release.caller_ids:
+            if turn < n:
+                yield number, numbers[number]
+
+
+def _columns(rows: Iterable[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    columns: list[list[Any]] = [[] for _ in range(width)]
+    for row in rows:
+        for column, value in zip(columns, row, strict=True):
+            column.append(value)
+    return columns
+
+
+async def tighten(pool: Pool, lanes: Sequence[tuple[str, int, int]]) -> None:
+    """Set when these lanes (campaign, place set, priority) have something due next, after a claim found them emptier than
+    they looked. Without it they would be read in vain at every tick."""
+    columns = _columns(lanes, 3)
+    async with pool.acquire() as connection, connection.transaction():
+        await fetch(connection, "lock_lanes", *columns)
+        await fetch(connection, "tighten", *columns)
+
+
+async def start_scheduled(pool: Pool, now: datetime) -> list[str]:
+    """Campaigns whose appointed time has come, now running."""
+    return [r["id"] for r in await fetch(pool, "start_scheduled", now)]
+
+
+async def rest(pool: Pool, campaigns: Collection[str], now: datetime) -> dict[str, str]:
+    """Complete those of these campaigns in which nothing is left, pause those whose run is used up: id → new status."""
+    ended = [r["id"] for r in await fetch(pool, "quiet", list(campaigns))]
+    if not ended:
+        return {}
+    async with pool.acquire() as connection, connection.transaction():
+        await fetch(connection, "lock_scopes", [f"campaign:{campaign}" for campaign in sorted(ended)])
+        return {r["id"]: r["status"] for r in await fetch(connection, "rest", ended, now)}
+
+
+async def declare_trunks(pool: Pool, caps: Mapping[str, int | None]) -> None:
+    """Give every configured trunk its semaphore, with the cap the config file says."""
+    await fetch(pool, "declare_trunks", [f"trunk:{name}" for name in caps], list(caps.values()))

@@ -1,0 +1,125 @@
+"""Contacts as people see and change them. Rows in, rows out, no decisions.
+
+An erased contact (`deleted_at`) is in no answer; its row is kept where past calls refer to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import array
+
+from dialer.domain.machine import FINAL_CAMPAIGN, OPEN_CONTACT
+from dialer.store.errors import InUse, laws
+from dialer.store.rows import Row, all_rows, row_or_none
+from dialer.store.tables import campaign_contacts, campaigns, companies, contacts
+from dialer.store.transaction import Transaction
+
+c = contacts.c
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Every field that is set must hold. `search` is a part of first name, last name, both, email or phone, in any case."""
+
+    team_id: str
+    company_id: str | None = None
+    search: str | None = None
+    lead_status: str | None = None
+    do_not_call: bool | None = None
+    has_phone: bool | None = None
+    tag: str | None = None
+
+
+def _conditions(wanted: Filter) -> ColumnElement[bool]:
+    found: list[ColumnElement[bool]] = [c.team_id == wanted.team_id, c.deleted_at.is_(None)]
+    if wanted.company_id is not None:
+        found.append(c.company_id == wanted.company_id)
+    if wanted.search is not None:
+        # The very expression of the index `contacts_search`.
+        text = c.first_name + " " + c.last_name + " " + func.coalesce(c.email, "") + " " + func.coalesce(c.phone, "")
+        found.append(text.icontains(wanted.search, autoescape=True))
+    if wanted.lead_status is not None:
+        found.append(c.lead_status == wanted.lead_status)
+    if wanted.do_not_call is not None:
+        found.append(c.do_not_call.is_(wanted.do_not_call))
+    if wanted.has_phone is not None:
+        found.append(c.phone.is_not(None) if wanted.has_phone else c.phone.is_(None))
+    if wanted.tag is not None:
+        found.append(c.tags.contains(array([wanted.tag])))
+    return and_(*found)
+
+
+def _with_company() -> Select[Any]:
+    return select(contacts, companies.c.name.label("company_name")).outerjoin(companies, companies.c.id == c.company_id)
+
+
+async def listing(on: Transaction, wanted: Filter, *, limit: int, offset: int) -> tuple[list[Row], int]:
+    """One page, newest first, and how many there are in all."""
+    condition = _conditions(wanted)
+    count = await on.scalar(select(func.count()).select_from(contacts).where(condition))
+    page = _with_company().where(condition).order_by(c.created_at.desc(), c.id.desc()).limit(limit).offset(offset)
+    return all_rows(await on.execute(page)), count or 0
+
+
+async def find(on: Transaction, team_id: str, contact_id: str) -> Row | None:
+    found = await on.execute(_with_company().where(c.id == contact_id, c.team_id == team_id, c.deleted_at.is_(None)))
+    return row_or_none(found)
+
+
+async def lock(on: Transaction, team_id: str, contact_id: str) -> Row | None:
+    """Hold the contact's row until the transaction ends."""
+    found = await on.execute(
+        select(contacts).where(c.id == contact_id, c.team_id == team_id, c.deleted_at.is_(None)).with_for_update()
+    )
+    return row_or_none(found)
+
+
+async def add(on: Transaction, values: Mapping[str, Any]) -> str:
+    """The new contact's id."""
+    born: str = (await on.execute(insert(contacts).values(**values).returning(c.id))).scalar_one()
+    return born
+
+
+async def change(on: Transaction, contact_id: str, now: datetime, values: Mapping[str, Any]) -> None:
+    await on.execute(update(contacts).where(c.id == contact_id).values(**values, updated_at=now))
+
+
+async def open_enrolments(on: Transaction, contact_id: str) -> int:
+    """In how many unfinished campaigns the contact waits or is being called."""
+    e = campaign_contacts.c
+    counted = (
+        select(func.count())
+        .select_from(campaign_contacts.join(campaigns, campaigns.c.id == e.campaign_id))
+        .where(e.contact_id == contact_id, e.status.in_(OPEN_CONTACT), campaigns.c.status.not_in(FINAL_CAMPAIGN))
+    )
+    return await on.scalar(counted) or 0
+
+
+async def remove(on: Transaction, contact_id: str, erased: Mapping[str, Any]) -> None:
+    """Delete the row or, when enrolments and calls refer to it, set it to `erased`."""
+    try:
+        async with laws(on):
+            await on.execute(delete(contacts).where(c.id == contact_id))
+    except InUse:
+        await on.execute(update(contacts).where(c.id == contact_id).values(**erased))
+
+
+async def campaign_history(on: Transaction, contact_id: str, limit: int) -> list[Row]:
+    """The newest enrolments of a contact."""
+    e = campaign_contacts.c
+    rows = (
+        select(
+            e.id.label("campaign_contact_id"), e.campaign_id, campaigns.c.name.label("campaign_name"),
+            campaigns.c.status.label("campaign_status"), e.status, e.outcome, e.attempts, e.last_attempt_at, e.completed_at, e.created_at,
+        )
+        .join(campaigns, campaigns.c.id == e.campaign_id)
+        .where(e.contact_id == contact_id)
+        .order_by(e.created_at.desc(), e.id.desc())
+        .limit(limit)
+    )  # fmt: skip
+    return all_rows(await on.execute(rows))

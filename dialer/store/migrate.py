@@ -1,0 +1,59 @@
+"""Brings a database to the newest schema, or tells which one it has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from dialer.store.database import engine_for
+
+LOCK = 0x64696C6572  # "dialer": two migrate jobs at once wait for each other
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def newest() -> str | None:
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def _upgrade(connection: Connection) -> tuple[str | None, str | None]:
+    connection.execute(text("select pg_advisory_lock(:lock)"), {"lock": LOCK})
+    before = MigrationContext.configure(connection).get_current_revision()
+    connection.commit()
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    connection.commit()
+    connection.execute(text("select pg_advisory_unlock(:lock)"), {"lock": LOCK})
+    connection.commit()
+    return before, newest()
+
+
+async def migrate(url: str) -> tuple[str | None, str | None]:
+    """Upgrade to the newest schema. Returns the revision before and after."""
+    engine = engine_for(url)
+    try:
+        async with engine.connect() as connection:
+            return await connection.run_sync(_upgrade)
+    finally:
+        await engine.dispose()
+
+
+async def current(url: str) -> str | None:
+    """The revision of the database, None for an empty one."""
+    engine = engine_for(url)
+    try:
+        async with engine.connect() as connection:
+            return await connection.run_sync(lambda c: MigrationContext.configure(c).get_current_revision())
+    finally:
+        await engine.dispose()

@@ -1,0 +1,1 @@
+"""Alembic migrations. Only ever added to: the last release's code must run on the newest schema."""

@@ -1,0 +1,92 @@
+"""What stands between campaigns' contacts and their calls: the readings behind the preflight. Rows out, no decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from dialer.store.rows import Row, all_rows, one_row
+from dialer.store.transaction import Transaction
+from dialer.store.written import written
+
+
+async def of_campaign(on: Transaction, campaign: str) -> Row:
+    """The campaign's row with `trunk`, `outbound_enabled`, `budget`, `slots` and `slots_used` of its own semaphore, and `free`,
+    the room of the scopes all its calls share, budgets left aside; below 0 where a cap was lowered. Null = unlimited."""
+    statement = written("""
+        select c.*, s.adapter as trunk, s.outbound_enabled, own.budget, own.cap as slots, own.active as slots_used,
+               (select min(x.cap - x.active) from scopes x
+                where x.key in ('assistant:' || s.id, 'campaign:' || c.id, 'team:' || c.team_id, 'trunk:' || s.adapter)) as free
+        from campaigns c join assistants s on s.id = c.assistant_id join scopes own on own.key = 'campaign:' || c.id
+        where c.id = :campaign""")
+    return one_row(await on.execute(statement, {"campaign": campaign}))
+
+
+async def of_numbers(on: Transaction, campaign: str, now: datetime) -> list[Row]:
+    """Per caller ID that may be shown now: `today`, how many calls its day has left, and `free`, its slots. Null = unlimited."""
+    statement = written("""
+        select n.id, x.cap - x.active as free,
+               x.day_limit
+                 - case when x.day = (cast(:now as timestamptz) at time zone 'UTC')::date then x.day_used else 0 end as today
+        from campaigns c
+          join assistants s on s.id = c.assistant_id
+          join phone_numbers n on n.id = any(c.from_number_ids) and n.status = 'active' and n.adapter = s.adapter
+          join scopes x on x.key = 'number:' || n.id
+        where c.id = :campaign""")
+    return all_rows(await on.execute(statement, {"campaign": campaign, "now": now}))
+
+
+async def of_contacts(on: Transaction, enrolments: Collection[str], now: datetime) -> list[Row]:
+    """Per enrolment what concerns it alone. `suppressed_until` far beyond any date = for ever; `busy`: the person or the number
+    is being called already."""
+    statement = written("""
+        select t.id, t.to_number, t.next_attempt_at, p.do_not_call, z.zones,
+               (select max(coalesce(x.expires_at, 'infinity')) from suppressions x
+                where x.phone_number = t.to_number and (x.expires_at is null or x.expires_at > :now)
+                  and (x.scope = 'global' or (x.scope = 'team' and x.team_id = t.team_id) or x.campaign_id = t.campaign_id))
+                 as suppressed_until,
+               exists (
+                 select from call_attempts a where a.ended_at is null and a.contact_id = t.contact_id)
+               or exists (
+                 select from call_attempts a where a.ended_at is null and a.team_id = t.team_id and a.to_number = t.to_number)
+               or exists (
+                 select from call_attempts a where a.ended_at is null and a.trunk = s.adapter and a.to_number = t.to_number)
+               as busy
+        from campaign_contacts t
+          join contacts p on p.id = t.contact_id
+          join place_sets z on z.id = t.place_set_id
+          join campaigns c on c.id = t.campaign_id
+          join assistants s on s.id = c.assistant_id
+        where t.id = any(:enrolments)""")
+    return all_rows(await on.execute(statement, {"enrolments": list(enrolments), "now": now}))
+
+
+async def pending_groups(on: Transaction, campaign: str, now: datetime) -> list[Row]:
+    """The campaign's pending contacts by place and by whether they are due: `place_set_id`, `zones`, `later`, `n` and the
+    earliest `next_attempt_at`."""
+    statement = written("""
+        select g.*, z.zones from (
+          select place_set_id, next_attempt_at > :now as later, count(*) as n, min(next_attempt_at) as next_attempt_at
+          from campaign_contacts where campaign_id = :campaign and status = 'pending' group by 1, 2) g
+        join place_sets z on z.id = g.place_set_id order by g.place_set_id, g.later""")
+    return all_rows(await on.execute(statement, {"campaign": campaign, "now": now}))
+
+
+async def pending_in(on: Transaction, campaign: str, place_set: int, later: bool, now: datetime, limit: int) -> list[Row]:
+    """Enrolments of one such group in calling order: `id`, `contact_id`."""
+    statement = written(f"""
+        select id, contact_id from campaign_contacts
+        where campaign_id = :campaign and status = 'pending' and place_set_id = :place_set
+          and next_attempt_at {">" if later else "<="} :now
+        order by priority desc, next_attempt_at, id limit :limit""")
+    values = {"campaign": campaign, "place_set": place_set, "now": now, "limit": limit}
+    return all_rows(await on.execute(statement, values))
+
+
+async def given_up(on: Transaction, campaign: str, limit: int) -> list[Row]:
+    """Contacts that were skipped or failed: `contact_id`, `status`, `outcome`, `reason`; in the order of enrolment."""
+    statement = written("""
+        select contact_id, status, outcome, reason from campaign_contacts
+        where campaign_id = :campaign and status in ('skipped', 'failed')
+        order by priority desc, created_at, id limit :limit""")
+    return all_rows(await on.execute(statement, {"campaign": campaign, "limit": limit}))

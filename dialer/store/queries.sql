@@ -1,0 +1,346 @@
+-- The hot statements, one round trip and one commit each, batch-shaped: every one takes lists.
+--
+-- Locks. Whoever changes what a scope counts takes all the scope rows it needs in one ordered `for update`, before anything
+-- else: `(select count(*) from locks) >= 0` makes Postgres evaluate that CTE as a one-time filter ahead of the rest. No two
+-- writers can then wait for each other in a ring. `for update/*skip*/` is the only line in which the second form of a
+-- statement differs: when a lock was waited for too long, the statement is sent again with SKIP LOCKED and leaves the rows of
+-- the locked scopes for later, so that one stuck campaign stalls nobody else.
+--
+-- The clock of claims is the database's (claim and placing may happen on two machines); the clock of call windows comes in.
+
+-- name: claim
+-- Release: due contacts of the open lanes become queued attempts, as many as every scope has room for.
+-- $1 now, $2 scope keys; per campaign $3 id, $4 how many, $5 team, $6 trunk, $7 assistant, $8 rules version, $9 ring seconds,
+-- $10 limit seconds; per open lane $11 campaign, $12 place set, $13 priority, $14 not after; per slot $15 campaign, $16 rank,
+-- $17 number id, $18 number. The attempt is inserted before the enrolment moves: a number that is live elsewhere defers that
+-- contact instead of failing the statement or blocking the head of the line.
+with locks as materialized (
+  select s.key, scope_room(s, ($1::timestamptz at time zone 'UTC')::date) as room
+  from scopes s where s.key = any($2::text[]) order by s.key for update/*skip*/
+), want as materialized (
+  select w.* from unnest($3::text[], $4::int[], $5::text[], $6::text[], $7::text[], $8::int[], $9::int[], $10::int[])
+    as w(campaign_id, n, team_id, trunk, assistant_id, rules_version, ring_seconds, limit_seconds)
+  join campaigns c on c.id = w.campaign_id and c.status = 'running' and c.rules_version = w.rules_version
+  where (select count(*) from locks) >= 0
+), lane as materialized (
+  select * from unnest($11::text[], $12::int[], $13::smallint[], $14::timestamptz[]) as l(campaign_id, place_set_id, priority, not_after)
+), slot as materialized (
+  select * from unnest($15::text[], $16::int[], $17::text[], $18::text[]) as s(campaign_id, rank, number_id, from_number)
+), picked as materialized (
+  select w.*, due.id, due.contact_id, due.to_number, due.attempt_seq, due.not_after,
+         row_number() over (partition by w.campaign_id order by due.priority desc, due.next_attempt_at, due.id) as rank
+  from want w cross join lateral (
+    select head.* from lane l cross join lateral (
+      select cc.id, cc.contact_id, cc.to_number, cc.attempt_seq, cc.priority, cc.next_attempt_at, l.not_after
+      from campaign_contacts cc
+      where cc.campaign_id = l.campaign_id and cc.place_set_id = l.place_set_id and cc.priority = l.priority
+        and cc.status = 'pending' and cc.next_attempt_at <= $1
+      order by cc.next_attempt_at, cc.id limit w.n for update skip locked) head
+    where l.campaign_id = w.campaign_id
+    order by head.priority desc, head.next_attempt_at, head.id limit w.n) due
+), slotted as materialized (
+  select p.*, s.number_id, s.from_number,
+         array['assistant:' || p.assistant_id, 'campaign:' || p.campaign_id, 'number:' || s.number_id,
+               'team:' || p.team_id, 'trunk:' || p.trunk] as scopes
+  from picked p join slot s using (campaign_id, rank)
+), fits as (
+  select id from (
+    select sl.id, l.room, row_number() over (partition by k.key order by sl.rank, sl.campaign_id) as place
+    from slotted sl cross join lateral unnest(sl.scopes) as k(key) join locks l on l.key = k.key) scoped
+  group by id having count(*) = 5 and bool_and(room is null or place <= room)
+), chosen as materialized (
+  select sl.* from slotted sl join fits using (id)
+), born as (
+  insert into call_attempts (id, team_id, campaign_id, campaign_contact_id, contact_id, attempt_no, trunk, assistant_id, number_id,
+      to_number, from_number, state, scopes, rules_version, not_after, ring_seconds, limit_seconds, claimed_at)
+    select new_id('call'), team_id, campaign_id, id, contact_id, attempt_seq + 1, trunk, assistant_id, number_id,
+      to_number, from_number, 'queued', scopes, rules_version, not_after, ring_seconds, limit_seconds, clock_timestamp()
+    from chosen order by to_number
+  on conflict do nothing
+  returning id, campaign_contact_id, campaign_id, contact_id, trunk, to_number, from_number
+), enrolled as (
+  update campaign_contacts t
+    set status = case when born.id is null then 'pending' else 'queued' end,
+        attempt_seq = t.attempt_seq + case when born.id is null then 0 else 1 end,
+        next_attempt_at = case when born.id is null then $1 + interval '5 seconds' else t.next_attempt_at end,
+        reason = case when born.id is null then 'number_busy' end
+    from chosen left join born on born.campaign_contact_id = chosen.id
+    where t.id = chosen.id
+)
+select id, campaign_contact_id, campaign_id, contact_id, trunk, to_number, from_number from born
+
+-- name: peek
+-- The contacts a claim of one campaign would take, in its order. $1 now, $2 campaign, $3 how many; per open lane $4 place set,
+-- $5 priority.
+select due.id, due.contact_id, due.to_number from (
+  select head.* from unnest($4::int[], $5::smallint[]) as l(place_set_id, priority) cross join lateral (
+    select cc.id, cc.contact_id, cc.to_number, cc.priority, cc.next_attempt_at
+    from campaign_contacts cc
+    where cc.campaign_id = $2 and cc.place_set_id = l.place_set_id and cc.priority = l.priority
+      and cc.status = 'pending' and cc.next_attempt_at <= $1
+      and not exists (
+        select from call_attempts a where a.ended_at is null and (a.contact_id = cc.contact_id or a.team_id = cc.team_id and a.to_number = cc.to_number))
+    order by cc.next_attempt_at, cc.id limit $3) head) due
+order by due.priority desc, due.next_attempt_at, due.id limit $3
+
+-- name: place
+-- The fence and the intent in one statement: what comes back may be dialled now and by nobody else; what does not, never.
+-- $1 attempt ids, $2 now, $3 campaign scope keys.
+with locks as materialized (
+  select s.key from scopes s where s.key = any($3::text[]) order by s.key for update/*skip*/
+), moved as (
+  update call_attempts a set state = 'placing', placing_at = $2
+    from campaigns c, contacts p, assistants s, phone_numbers n
+    where (select count(*) from locks) >= 0
+      and a.id = any($1::text[]) and a.state = 'queued' and 'campaign:' || a.campaign_id in (select key from locks)
+      and a.claimed_at > clock_timestamp() - interval '2 seconds' and a.not_after > $2
+      and c.id = a.campaign_id and c.status = 'running' and c.rules_version = a.rules_version
+      and p.id = a.contact_id and not p.do_not_call
+      and s.id = a.assistant_id and s.outbound_enabled
+      and n.id = a.number_id and n.status = 'active'
+      and not exists (
+        select from suppressions x
+        where x.phone_number = a.to_number and (x.expires_at is null or x.expires_at > $2)
+          and (x.scope = 'global' or (x.team_id = a.team_id and x.scope = 'team') or x.campaign_id = a.campaign_id))
+    returning a.id, a.campaign_id, a.campaign_contact_id, a.contact_id, a.trunk, a.to_number, a.from_number, a.not_after,
+              a.ring_seconds, a.limit_seconds, s.external_id as voice, p.first_name, p.last_name
+), enrolled as (
+  update campaign_contacts t set status = 'calling', last_attempt_at = $2, reason = null from moved where t.id = moved.campaign_contact_id
+)
+select * from moved
+
+-- name: accepted
+-- The carrier took the call: keep its id, if no event was quicker. $1 attempt ids, $2 the carrier's ids.
+update call_attempts a set provider_ref = w.ref
+  from unnest($1::text[], $2::text[]) as w(id, ref)
+  where a.id = w.id and a.provider_ref is null
+  returning a.id
+
+-- name: turn
+-- Advance attempts, and their enrolments with them; each row names the state it expects. What was not as expected does not
+-- come back: a lost race. $1 now, $2 scope keys of the attempts that come to an end; per attempt $3 id, $4 expected state,
+-- $5 expected outcome, $6 state, $7 carrier's id, $8 outcome, $9 fault, $10 cause, $11 reason, $12 counted, $13 ringing at,
+-- $14 answered at, $15 ended at, $16 enrolment's status (null = stays), $17 its outcome, $18 its next attempt,
+-- $19 failed through no fault of the callee, $20 somebody was reached, $21 what the call told.
+with want as materialized (
+  select * from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
+    $12::bool[], $13::timestamptz[], $14::timestamptz[], $15::timestamptz[], $16::text[], $17::text[], $18::timestamptz[], $19::bool[],
+    $20::bool[], $21::jsonb[])
+    as w(id, expected, expected_outcome, state, ref, outcome, fault, cause, reason, counted, ringing_at, answered_at, ended_at,
+         enrolment, enrolment_outcome, next_at, excused, reached, result)
+), locks as materialized (
+  select s.key from scopes s where s.key = any($2::text[]) order by s.key for update/*skip*/
+), moved as (
+  update call_attempts a
+    set state = w.state, provider_ref = coalesce(a.provider_ref, w.ref), outcome = w.outcome, fault = w.fault, cause = w.cause,
+        reason = coalesce(w.reason, a.reason), counted = a.counted or w.counted,
+        ringing_at = coalesce(a.ringing_at, w.ringing_at), answered_at = coalesce(a.answered_at, w.answered_at),
+        ended_at = coalesce(a.ended_at, w.ended_at), result = coalesce(w.result, a.result)
+    from want w
+    where (select count(*) from locks) >= 0
+      and a.id = w.id and a.state = w.expected and a.outcome is not distinct from w.expected_outcome
+      and (w.ended_at is null or a.scopes <@ array(select key from locks))
+    returning a.id, a.campaign_contact_id, a.contact_id, a.campaign_id, a.scopes, w.enrolment, w.enrolment_outcome, w.next_at,
+              w.counted, w.excused, w.reached, w.reason, w.ended_at
+), enrolled as (
+  update campaign_contacts t
+    set status = m.enrolment, outcome = coalesce(m.enrolment_outcome, t.outcome), reason = m.reason,
+        attempts = t.attempts + m.counted::int,
+        excused = case when not m.excused then t.excused when t.excused_day = ($1 at time zone 'UTC')::date then t.excused + 1 else 1 end,
+        excused_day = case when m.excused then ($1 at time zone 'UTC')::date else t.excused_day end,
+        next_attempt_at = coalesce(m.next_at, t.next_attempt_at),
+        completed_at = case when m.enrolment in ('completed', 'failed', 'skipped') then $1 end
+    from moved m where t.id = m.campaign_contact_id and m.enrolment is not null
+), person as (
+  update contacts p
+    set last_contacted_at = $1, lead_status = case when p.lead_status = 'new' then 'contacted' else p.lead_status end, updated_at = $1
+    from moved m where p.id = m.contact_id and m.reached
+)
+select m.id, m.campaign_id, m.ended_at is not null as freed,
+       array(select s.key from scopes s where s.key = any(m.scopes) and (s.cap is not null or s.day_limit is not null)) as bells
+from moved m
+
+-- name: note
+-- Events are committed before anything is made of them. $1…$12 per event; a fact told twice is one row.
+insert into call_events (attempt_id, adapter, event_key, phase, at, ref, outcome, fault, cause, sip, q850, data)
+  select e.* from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::text[], $8::text[], $9::text[],
+    $10::int[], $11::int[], $12::jsonb[]) as e(attempt_id, adapter, event_key, phase, at, ref, outcome, fault, cause, sip, q850, data)
+  join call_attempts a on a.id = e.attempt_id and a.trunk = e.adapter
+  order by e.adapter, e.event_key
+  on conflict do nothing
+
+-- name: standing
+-- Everything a decision about these attempts rests on. $1 attempt ids, $2 now.
+select a.id, a.state, a.outcome, a.trunk, a.to_number, a.provider_ref, a.campaign_id, a.campaign_contact_id, a.contact_id, a.scopes,
+       a.fault, a.cause, a.ended_at, a.result, a.rules_version, a.not_after, a.placing_at, a.ringing_at, a.answered_at, a.ring_seconds, a.limit_seconds,
+       clock_timestamp() - a.claimed_at as claim_age,
+       t.status as enrolment, t.attempts, t.excused_day, t.excused, t.place_set_id,
+       c.status as campaign_status, c.pause_reason, c.rules_version as campaign_version,
+       p.do_not_call, s.outbound_enabled, n.status as number_status,
+       (select max(coalesce(x.expires_at, 'infinity')) from suppressions x
+        where x.phone_number = a.to_number and (x.expires_at is null or x.expires_at > $2)
+          and (x.scope = 'global' or (x.team_id = a.team_id and x.scope = 'team') or x.campaign_id = a.campaign_id)) as suppressed_until
+from call_attempts a
+  join campaign_contacts t on t.id = a.campaign_contact_id
+  join campaigns c on c.id = a.campaign_id
+  join contacts p on p.id = a.contact_id
+  join assistants s on s.id = a.assistant_id
+  join phone_numbers n on n.id = a.number_id
+where a.id = any($1::text[])
+
+-- name: due
+-- Lanes that have something due, of running campaigns with a free slot, with the campaign's usable caller IDs and what room its
+-- scopes have (null = no limit). $1 now, $2 doorbell keys (null = all), $3 a campaign that is looked at as if it were running and
+-- its run unlimited (null = none).
+select c.id, c.team_id, c.assistant_id, s.adapter as trunk, c.rules_version, q.active as live,
+       l.place_sets, l.priorities, l.pending, n.ids, n.numbers, n.weights, n.rooms as number_rooms,
+       case when c.id = $3 then greatest(q.cap - q.active, 0) else scope_room(q, today) end as campaign_room,
+       (select scope_room(r, today) from scopes r where r.key = 'assistant:' || s.id) as assistant_room,
+       (select scope_room(r, today) from scopes r where r.key = 'team:' || c.team_id) as team_room,
+       (select scope_room(r, today) from scopes r where r.key = 'trunk:' || s.adapter) as trunk_room
+from (
+    select campaign_id, array_agg(place_set_id) as place_sets, array_agg(priority) as priorities, array_agg(pending) as pending
+    from lanes where pending > 0 and next_due <= $1::timestamptz group by campaign_id) l
+  join campaigns c on c.id = l.campaign_id
+  join assistants s on s.id = c.assistant_id
+  join scopes q on q.key = 'campaign:' || c.id
+  cross join lateral (select ($1 at time zone 'UTC')::date as today) d
+  cross join lateral (
+    select array_agg(x.id) as ids, array_agg(x.phone_number) as numbers, array_agg(x.weight) as weights,
+           array_agg(scope_room(r, today)) as rooms
+    from phone_numbers x join scopes r on r.key = 'number:' || x.id
+    where x.id = any(c.from_number_ids) and x.status = 'active' and x.adapter = s.adapter) n
+where s.outbound_enabled and n.ids is not null
+  and (c.id = $3::text or c.status = 'running' and coalesce(scope_room(q, today), 1) > 0)
+  and ($2::text[] is null or 'campaign:' || c.id = any($2) or 'team:' || c.team_id = any($2) or 'trunk:' || s.adapter = any($2)
+       or 'assistant:' || s.id = any($2)
+       or exists (select from unnest(c.from_number_ids) x where 'number:' || x = any($2)))
+
+-- name: rules
+-- What a campaign's owner decided. $1 campaign ids.
+select id, rules_version, call_window_start, call_window_end, call_window_timezone, max_attempts_per_contact, retry_delay_minutes, settings
+from campaigns where id = any($1::text[])
+
+-- name: places
+select id, zones from place_sets where id = any($1::int[])
+
+-- name: lock_lanes
+-- First half of tightening: whoever makes a row of these lanes pending writes the lane too, so from here on none can slip by.
+select from lanes l join unnest($1::text[], $2::int[], $3::smallint[]) as w(campaign_id, place_set_id, priority)
+  using (campaign_id, place_set_id, priority) order by campaign_id, place_set_id, priority for update of l
+
+-- name: tighten
+update lanes l
+  set next_due = coalesce((select min(t.next_attempt_at) from campaign_contacts t where t.status = 'pending'
+      and t.campaign_id = l.campaign_id and t.place_set_id = l.place_set_id and t.priority = l.priority), 'infinity')
+  from unnest($1::text[], $2::int[], $3::smallint[]) as w(campaign_id, place_set_id, priority)
+  where l.campaign_id = w.campaign_id and l.place_set_id = w.place_set_id and l.priority = w.priority
+
+-- name: quiet
+-- Running campaigns of these that may have come to an end. $1 campaign ids.
+select c.id from campaigns c join scopes s on s.key = 'campaign:' || c.id
+where c.id = any($1::text[]) and c.status = 'running' and s.active = 0
+  and (s.budget = 0 or not exists (
+    select from campaign_tallies t where t.campaign_id = c.id and t.status in ('pending', 'queued', 'calling') and t.n > 0))
+
+-- name: lock_scopes
+select key from scopes where key = any($1::text[]) order by key for update
+
+-- name: rest
+-- Complete or pause, in a new statement under the campaign's lock, so that nothing enrolled meanwhile is left behind.
+-- $1 campaign ids, $2 now.
+update campaigns c
+  set status = case when empty then 'completed' else 'paused' end,
+      completed_at = case when empty then $2::timestamptz end,
+      pause_reason = case when not empty then 'run_limit' end, updated_at = $2
+  from (
+    select x.id, s.budget = 0 as spent, not exists (
+        select from campaign_contacts t where t.campaign_id = x.id and t.status in ('pending', 'queued', 'calling')) as empty
+    from campaigns x join scopes s on s.key = 'campaign:' || x.id
+    where x.id = any($1::text[]) and s.active = 0
+      and exists (select from campaign_contacts t where t.campaign_id = x.id)) q
+  where c.id = q.id and c.status = 'running'
+    and ((q.empty and not coalesce((c.settings ->> 'no_auto_complete')::boolean, false)) or (q.spent and not q.empty))
+  returning c.id, c.status
+
+-- name: start_scheduled
+-- $1 now.
+update campaigns set status = 'running', started_at = coalesce(started_at, $1), updated_at = $1
+  where status = 'scheduled' and scheduled_start_at <= $1 returning id
+
+-- name: stale
+-- Claimed, and not placed in time: the bell was lost or nobody was there.
+select id from call_attempts where ended_at is null and state = 'queued' and claimed_at < clock_timestamp() - interval '2 seconds'
+  order by claimed_at limit 2000
+
+-- name: overdue
+-- Take on attempts about which the carrier must be asked: placing or unknown and silent past $2 seconds (per trunk), ringing past the
+-- ring timeout, up past the longest duration; each at most once in $4 seconds. $1 trunks, $2 seconds, $3 how many.
+update call_attempts a set asked_at = clock_timestamp()
+  where a.id in (
+    select x.id from call_attempts x join unnest($1::text[], $2::float8[]) as w(trunk, silence) on w.trunk = x.trunk
+    where x.ended_at is null and (x.asked_at is null or x.asked_at < clock_timestamp() - make_interval(secs => $4::float8))
+      and case x.state
+        when 'placing' then x.not_after < $5::timestamptz or x.placing_at < $5::timestamptz - make_interval(secs => w.silence + case when x.provider_ref is null then 0 else x.ring_seconds end)
+        when 'unknown' then true
+        when 'ringing' then x.not_after < $5 or x.ringing_at < $5 - make_interval(secs => x.ring_seconds + w.silence)
+        when 'answered' then x.answered_at < $5 - make_interval(secs => x.limit_seconds + w.silence)
+        else false end
+    order by x.asked_at nulls first limit $3 for update of x skip locked)
+  returning a.id, a.state, a.trunk, a.to_number, a.provider_ref, a.placing_at, a.ringing_at, a.answered_at, a.ring_seconds, a.limit_seconds,
+            a.not_after
+
+-- name: calls_under_way
+-- $1 campaign.
+select id, trunk, provider_ref from call_attempts
+where campaign_id = $1 and ended_at is null and state in ('placing', 'ringing', 'answered', 'unknown')
+
+-- name: unheard
+-- Live attempts whose ending is written among the events but was not made into one (a crash, or a locked scope).
+select a.id from call_attempts a
+where a.ended_at is null and a.state in ('placing', 'ringing', 'answered', 'unknown')
+  and exists (select from call_events e where e.attempt_id = a.id and e.phase = 'ended' and e.received_at < clock_timestamp() - interval '2 seconds')
+  limit 2000
+
+-- name: events_of
+-- $1 attempt ids.
+select attempt_id, adapter, event_key, phase, at, ref, outcome, fault, cause, sip, q850, data
+from call_events where attempt_id = any($1::text[]) order by id
+
+-- name: recount_scopes
+-- Where the semaphores and a recount of the live attempts disagree. One snapshot sees both sides of every commit, so a row that
+-- comes back is a defect, not a race.
+select s.key, s.active, coalesce(l.n, 0)::int as live
+from scopes s left join (
+  select key, count(*) as n from call_attempts a, unnest(a.scopes) key where a.ended_at is null group by key) l using (key)
+where s.active <> coalesce(l.n, 0)
+
+-- name: mend_scopes
+-- $1 keys, which the transaction has locked in a statement before this one.
+update scopes s set active = (select count(*) from call_attempts a where a.ended_at is null and s.key = any(a.scopes))
+  where s.key = any($1::text[])
+
+-- name: recount_tallies
+-- The same for what the rows of campaigns say. $1 campaign ids.
+select coalesce(t.campaign_id, r.campaign_id) as campaign_id, coalesce(t.status, r.status) as status,
+       coalesce(t.outcome, r.outcome) as outcome, coalesce(t.called, r.called) as called,
+       coalesce(t.n, 0) as tally, coalesce(r.n, 0)::int as rows
+from (select * from campaign_tallies where campaign_id = any($1::text[])) t
+  full join (
+    select campaign_id, status, coalesce(outcome, '') as outcome, last_attempt_at is not null as called, count(*) as n
+    from campaign_contacts where campaign_id = any($1::text[]) group by 1, 2, 3, 4) r using (campaign_id, status, outcome, called)
+where coalesce(t.n, 0) <> coalesce(r.n, 0)
+
+-- name: active_campaigns
+select id, status from campaigns where status in ('running', 'paused') order by id
+
+-- name: vitals
+-- What is worth waking somebody for. $1 now.
+select (select count(*) from call_attempts where ended_at is null) as live,
+       (select count(*) from call_attempts where ended_at is null and state = 'unknown') as unknown,
+       extract(epoch from $1::timestamptz - clock_timestamp())::float8 as clock_offset
+
+-- name: declare_trunks
+-- $1 keys, $2 caps.
+insert into scopes (key, cap) select * from unnest($1::text[], $2::int[]) order by 1
+  on conflict (key) do update set cap = excluded.cap where scopes.cap is distinct from excluded.cap

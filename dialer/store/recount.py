@@ -1,0 +1,41 @@
+"""Counts against what they count. A disagreement is a defect: it is told, and the count is set right."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from dialer.store.database import Pool
+from dialer.store.statements import fetch
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """`counted` is what the ledger kept, `found` what a recount says."""
+
+    what: str
+    counted: int
+    found: int
+
+
+async def scopes(pool: Pool) -> list[Disagreement]:
+    return [Disagreement(r["key"], r["active"], r["live"]) for r in await fetch(pool, "recount_scopes")]
+
+
+async def mend_scopes(pool: Pool, keys: Collection[str]) -> None:
+    """Set these semaphores to the count of their live attempts, under their locks."""
+    async with pool.acquire() as connection, connection.transaction():
+        await fetch(connection, "lock_scopes", list(keys))
+        await fetch(connection, "mend_scopes", list(keys))
+
+
+async def tallies(pool: Pool, campaigns: Collection[str]) -> list[Disagreement]:
+    return [
+        Disagreement(f"{r['campaign_id']} {r['status']} {r['outcome']} called={r['called']}", r["tally"], r["rows"])
+        for r in await fetch(pool, "recount_tallies", list(campaigns))
+    ]
+
+
+async def active_campaigns(pool: Pool) -> dict[str, str]:
+    """Running and paused campaigns: id → status."""
+    return {r["id"]: r["status"] for r in await fetch(pool, "active_campaigns")}

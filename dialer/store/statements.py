@@ -1,0 +1,47 @@
+"""The hot statements by name, read once from `queries.sql`, and the one way to run those that take locks."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import asyncpg
+
+from dialer.store.database import Connection, Pool
+
+SKIP_MARK = "/*skip*/"
+
+
+@cache
+def _all() -> dict[str, str]:
+    text = files("dialer.store").joinpath("queries.sql").read_text(encoding="utf-8")
+    parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)
+    return {name: body.strip() for name, body in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+@cache
+def statement(name: str, *, skip_locked: bool = False) -> str:
+    """The text of a statement. Raises `KeyError` for a name that is not in the file."""
+    body = _all()[name]
+    return body.replace(SKIP_MARK, " skip locked" if skip_locked else "")
+
+
+def names() -> tuple[str, ...]:
+    return tuple(_all())
+
+
+async def fetch(on: Pool | Connection, name: str, *args: Any) -> list[asyncpg.Record]:
+    rows: list[asyncpg.Record] = await on.fetch(statement(name), *args)
+    return rows
+
+
+async def fetch_locking(pool: Pool, name: str, *args: Any) -> list[asyncpg.Record]:
+    """Run a statement that begins with its locks: wait for them in line, and when that takes too long (or runs into a deadlock
+    with somebody who does not keep the order), pass over the scopes that are taken."""
+    try:
+        return await fetch(pool, name, *args)
+    except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+        rows: list[asyncpg.Record] = await pool.fetch(statement(name, skip_locked=True), *args)
+        return rows

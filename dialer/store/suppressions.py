@@ -1,0 +1,128 @@
+"""Numbers that may not be called, and the enrolments that this concerns.
+
+Rows in, rows out, no decisions. A suppression is of one campaign, of a team, or global (then no team owns it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
+
+from sqlalchemy import and_, delete, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from dialer.store.rows import Row, all_rows, one_row, row_or_none
+from dialer.store.tables import suppressions
+from dialer.store.transaction import Transaction
+from dialer.store.written import written
+
+Scope: TypeAlias = Literal["global", "team", "campaign"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """`expires_at` None = for ever."""
+
+    scope: Scope
+    team: str | None
+    campaign: str | None
+    number: str
+    reason: str | None = None
+    source: str | None = None
+    expires_at: datetime | None = None
+
+
+async def put(on: Transaction, entry: Entry) -> Row:
+    """Add, or overwrite the entry of the same number and scope."""
+    statement = insert(suppressions).values(
+        scope=entry.scope, team_id=entry.team, campaign_id=entry.campaign, phone_number=entry.number,
+        reason=entry.reason, source=entry.source, expires_at=entry.expires_at,
+    )  # fmt: skip
+    new = statement.excluded
+    statement = statement.on_conflict_do_update(
+        index_elements=["phone_number", "scope", text("coalesce(team_id, '')"), text("coalesce(campaign_id, '')")],
+        set_={"reason": new.reason, "source": new.source, "expires_at": new.expires_at},
+    )
+    return one_row(await on.execute(statement.returning(suppressions)))
+
+
+async def listing(
+    on: Transaction, team: str, *, number: str | None, campaign: str | None, limit: int, offset: int
+) -> tuple[list[Row], int]:
+    """One page of the team's own entries, newest first, and how many there are in all."""
+    c = suppressions.c
+    wanted = [c.team_id == team]
+    if number is not None:
+        wanted.append(c.phone_number == number)
+    if campaign is not None:
+        wanted.append(c.campaign_id == campaign)
+    count = await on.scalar(select(func.count()).select_from(suppressions).where(and_(*wanted)))
+    page = select(suppressions).where(and_(*wanted)).order_by(c.created_at.desc(), c.id.desc()).limit(limit).offset(offset)
+    return all_rows(await on.execute(page)), count or 0
+
+
+async def remove(on: Transaction, team: str, suppression: str) -> Row | None:
+    """The entry that is gone now; None when the team has none of this id."""
+    statement = delete(suppressions).where(suppressions.c.id == suppression, suppressions.c.team_id == team)
+    return row_or_none(await on.execute(statement.returning(suppressions)))
+
+
+_REACHED = "(:scope = 'global' or (:scope = 'team' and t.team_id = :team) or t.campaign_id = :campaign)"
+
+
+def _scope(entry: Entry) -> dict[str, Any]:
+    return {"number": entry.number, "scope": entry.scope, "team": entry.team, "campaign": entry.campaign}
+
+
+async def campaigns_to_call(on: Transaction, entry: Entry) -> list[str]:
+    """Campaigns in which a contact with this number waits. By the contact's number, which is indexed: an enrolment that waits
+    carries the same one."""
+    statement = written(f"""
+        select distinct t.campaign_id
+        from teams m
+          join contacts p on p.team_id = m.id and p.phone = :number
+          join campaign_contacts t on t.contact_id = p.id
+        where t.status in ('pending', 'queued') and {_REACHED} and (cast(:team as text) is null or m.id = :team)
+    """)
+    return list((await on.execute(statement, _scope(entry))).scalars())
+
+
+async def stop_calling(on: Transaction, entry: Entry, campaigns: Collection[str], held: Collection[str], now: datetime) -> int:
+    """Enrolments of this number that wait in `campaigns` are skipped or, until `expires_at`, put off; how many.
+    `held`: the scopes that are locked; a queued attempt that holds another one is left to the fence."""
+    statement = written(f"""
+        with gone as (
+          update call_attempts t set state = 'recalled', ended_at = :now, reason = 'suppressed'
+          where t.ended_at is null and t.state = 'queued' and t.to_number = :number and t.campaign_id = any(:campaigns)
+            and {_REACHED} and t.scopes <@ cast(:held as text[])
+          returning t.campaign_contact_id
+        ), waits as (
+          select t.id from campaign_contacts t join contacts p on p.id = t.contact_id
+          where p.phone = :number and t.campaign_id = any(:campaigns) and t.status = 'pending' and t.to_number = :number
+            and {_REACHED}
+          union
+          select campaign_contact_id from gone
+        )
+        update campaign_contacts t
+        set status = case when :until is null then 'skipped' else 'pending' end,
+            outcome = case when :until is null then 'do_not_call' else t.outcome end,
+            completed_at = case when :until is null then cast(:now as timestamptz) end,
+            next_attempt_at = greatest(t.next_attempt_at, cast(:until as timestamptz), :now),
+            reason = 'suppressed'
+        from waits where t.id = waits.id and t.status in ('pending', 'queued')
+    """)
+    values = _scope(entry) | {"campaigns": list(campaigns), "held": list(held), "now": now, "until": entry.expires_at}
+    return (await on.execute(statement, values)).rowcount
+
+
+async def call_again(on: Transaction, entry: Entry, campaigns: Collection[str], now: datetime) -> None:
+    """Enrolments in `campaigns` that this entry alone had put off until its end are due now."""
+    statement = written(f"""
+        update campaign_contacts t set next_attempt_at = :now, reason = null
+        where t.campaign_id = any(:campaigns) and t.to_number = :number and t.status = 'pending' and t.reason = 'suppressed'
+          and t.next_attempt_at = :until and {_REACHED}
+          and t.contact_id in (select p.id from contacts p where p.phone = :number and p.team_id = t.team_id)
+    """)
+    await on.execute(statement, _scope(entry) | {"campaigns": list(campaigns), "now": now, "until": entry.expires_at})

@@ -1,0 +1,359 @@
+"""The tables as SQLAlchemy sees them: for the statements that people cause, which are put together from filters.
+
+Columns and types only. Laws, indexes and defaults live in the migrations; a test holds the columns of both against each other.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    FetchedValue,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+metadata = MetaData()
+
+
+def _text(name: str, *, null: bool = False) -> Column[str]:
+    return Column(name, Text, nullable=null)
+
+
+def _texts(*names: str) -> list[Column[str]]:
+    return [_text(name, null=True) for name in names]
+
+
+def _id() -> Column[str]:
+    return Column("id", Text, primary_key=True, server_default=FetchedValue())
+
+
+def _serial() -> Column[int]:
+    return Column("id", BigInteger, primary_key=True, server_default=FetchedValue())
+
+
+def _time(name: str, *, null: bool = True) -> Column[object]:
+    return Column(name, DateTime(timezone=True), nullable=null)
+
+
+def _born(*names: str) -> list[Column[object]]:
+    return [Column(name, DateTime(timezone=True), nullable=False, server_default=FetchedValue()) for name in names]
+
+
+def _int(name: str, *, null: bool = False, small: bool = False) -> Column[int]:
+    return Column(name, SmallInteger if small else Integer, nullable=null)
+
+
+def _flag(name: str) -> Column[bool]:
+    return Column(name, Boolean, nullable=False)
+
+
+def _json(name: str, *, null: bool = False) -> Column[object]:
+    return Column(name, JSONB, nullable=null)
+
+
+def _list(name: str) -> Column[list[str]]:
+    return Column(name, ARRAY(Text), nullable=False)
+
+
+teams = Table(
+    "teams",
+    metadata,
+    _id(),
+    _text("name"),
+    _text("default_region"),
+    _int("max_concurrent_calls", null=True),
+    *_born("created_at"),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    _id(),
+    _text("team_id"),
+    _text("name"),
+    Column("key_hash", LargeBinary, nullable=False),
+    _text("prefix"),
+    _list("scopes"),
+    _time("expires_at"),
+    _time("revoked_at"),
+    *_born("created_at"),
+)
+
+companies = Table(
+    "companies",
+    metadata,
+    _id(),
+    _text("team_id"),
+    _text("name"),
+    *_texts(
+        "website",
+        "industry",
+        "company_size",
+        "address_line1",
+        "address_line2",
+        "city",
+        "state",
+        "postal_code",
+        "country",
+        "phone",
+        "notes",
+    ),
+    _json("custom_fields"),
+    *_born("created_at", "updated_at"),
+)
+
+place_sets = Table("place_sets", metadata, Column("id", Integer, primary_key=True, server_default=FetchedValue()), _list("zones"))
+
+contacts = Table(
+    "contacts",
+    metadata,
+    _id(),
+    _text("team_id"),
+    _text("company_id", null=True),
+    _text("first_name"),
+    _text("last_name"),
+    *_texts("email", "phone", "phone_secondary", "job_title", "region"),
+    _text("lead_status"),
+    *_texts("source", "timezone", "preferred_contact_method"),
+    _flag("do_not_call"),
+    _text("notes", null=True),
+    _json("custom_fields"),
+    _list("tags"),
+    _int("place_set_id"),
+    _text("place_source"),
+    _time("last_contacted_at"),
+    _time("deleted_at"),
+    *_born("created_at", "updated_at"),
+)
+
+assistants = Table(
+    "assistants",
+    metadata,
+    _id(),
+    _text("team_id"),
+    _text("name"),
+    _text("adapter"),
+    _text("external_id"),
+    _flag("outbound_enabled"),
+    _int("max_concurrent_calls", null=True),
+    _text("voicemail_action", null=True),
+    _json("settings"),
+    *_born("created_at", "updated_at"),
+)
+
+phone_numbers = Table(
+    "phone_numbers",
+    metadata,
+    _id(),
+    _text("team_id"),
+    _text("phone_number"),
+    _text("assistant_id", null=True),
+    _text("adapter"),
+    _text("status"),
+    _int("max_concurrent_calls", null=True),
+    _int("daily_limit", null=True),
+    _int("weight"),
+    *_born("created_at", "updated_at"),
+)
+
+campaigns = Table(
+    "campaigns",
+    metadata,
+    _id(),
+    _text("team_id"),
+    _text("assistant_id"),
+    _text("company_id", null=True),
+    _text("name"),
+    _text("description", null=True),
+    _text("status"),
+    _list("from_number_ids"),
+    _time("scheduled_start_at"),
+    _text("call_window_start"),
+    _text("call_window_end"),
+    _text("call_window_timezone"),
+    _int("max_concurrent_calls"),
+    _int("max_attempts_per_contact"),
+    _int("retry_delay_minutes"),
+    _json("settings"),
+    _int("rules_version"),
+    _time("started_at"),
+    _time("completed_at"),
+    _text("pause_reason", null=True),
+    _time("deleted_at"),
+    *_born("created_at", "updated_at"),
+)
+
+campaign_contacts = Table(
+    "campaign_contacts",
+    metadata,
+    _id(),
+    _text("campaign_id"),
+    _text("team_id"),
+    _text("contact_id"),
+    _text("status"),
+    _int("priority", small=True),
+    _int("attempts", small=True),
+    _int("attempt_seq", small=True),
+    Column("excused_day", Date),
+    _int("excused", small=True),
+    *_texts("outcome", "reason", "to_number"),
+    _int("place_set_id"),
+    _time("next_attempt_at", null=False),
+    _time("last_attempt_at"),
+    _time("completed_at"),
+    *_born("created_at"),
+)
+
+call_attempts = Table(
+    "call_attempts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("team_id"),
+    _text("campaign_id"),
+    _text("campaign_contact_id"),
+    _text("contact_id"),
+    _int("attempt_no", small=True),
+    _text("trunk"),
+    _text("assistant_id"),
+    _text("number_id"),
+    _text("to_number"),
+    _text("from_number"),
+    _text("state"),
+    _list("scopes"),
+    _int("rules_version"),
+    _time("not_after", null=False),
+    _int("ring_seconds"),
+    _int("limit_seconds"),
+    *_texts("provider_ref", "outcome", "fault", "cause", "reason"),
+    _flag("counted"),
+    _time("claimed_at", null=False),
+    _time("placing_at"),
+    _time("ringing_at"),
+    _time("answered_at"),
+    _time("ended_at"),
+    _time("asked_at"),
+    _json("result", null=True),
+)
+
+call_events = Table(
+    "call_events",
+    metadata,
+    _serial(),
+    _text("attempt_id"),
+    _text("adapter"),
+    _text("event_key"),
+    _text("phase"),
+    _time("at", null=False),
+    *_born("received_at"),
+    *_texts("ref", "outcome", "fault", "cause"),
+    _int("sip", null=True),
+    _int("q850", null=True),
+    _json("data"),
+)
+
+suppressions = Table(
+    "suppressions",
+    metadata,
+    _id(),
+    _text("scope"),
+    _text("team_id", null=True),
+    _text("campaign_id", null=True),
+    _text("phone_number"),
+    *_texts("reason", "source"),
+    _time("expires_at"),
+    *_born("created_at"),
+)
+
+import_batches = Table(
+    "import_batches",
+    metadata,
+    _id(),
+    _text("team_id"),
+    _text("file_name"),
+    _list("header"),
+    _int("imported"),
+    _int("updated"),
+    _int("skipped"),
+    _int("failed"),
+    _int("total"),
+    *_born("created_at"),
+)
+
+import_rejects = Table(
+    "import_rejects",
+    metadata,
+    Column("batch_id", Text, primary_key=True),
+    Column("row_number", Integer, primary_key=True),
+    _text("field"),
+    _text("message"),
+    _list("cells"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    _serial(),
+    *_born("at"),
+    _text("team_id", null=True),
+    _text("actor"),
+    _text("action"),
+    _text("entity_id", null=True),
+    _json("detail"),
+)
+
+history = Table(
+    "history",
+    metadata,
+    _serial(),
+    *_born("at"),
+    _text("entity"),
+    _text("entity_id"),
+    _text("campaign_id"),
+    _text("before", null=True),
+    _text("after"),
+    *_texts("reason"),
+    _text("actor"),
+)
+
+legal_turns = Table("legal_turns", metadata, _text("entity"), _text("before", null=True), _text("after"))
+
+scopes = Table(
+    "scopes",
+    metadata,
+    Column("key", Text, primary_key=True),
+    _int("cap", null=True),
+    _int("active"),
+    _int("budget", null=True),
+    _int("day_limit", null=True),
+    Column("day", Date),
+    _int("day_used"),
+)
+
+campaign_tallies = Table(
+    "campaign_tallies",
+    metadata,
+    Column("campaign_id", Text, primary_key=True),
+    Column("status", Text, primary_key=True),
+    Column("outcome", Text, primary_key=True),
+    Column("called", Boolean, primary_key=True),
+    _int("n"),
+)
+
+lanes = Table(
+    "lanes",
+    metadata,
+    Column("campaign_id", Text, primary_key=True),
+    Column("place_set_id", Integer, primary_key=True),
+    Column("priority", SmallInteger, primary_key=True),
+    _int("pending"),
+    _time("next_due", null=False),
+)

@@ -1,0 +1,71 @@
+"""Real servers for the whole run: one Postgres and one Valkey per test process, one fresh database per test that asks."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from dialer.embedded import EmbeddedServers, Endpoints
+from dialer.store.database import Database
+from dialer.store.migrate import migrate
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
+    with EmbeddedServers(tmp_path_factory.mktemp("servers") / "data") as endpoints:
+        yield endpoints
+
+
+@pytest.fixture(scope="session")
+def template(servers: Endpoints) -> str:
+    """The name of a migrated database that new ones are copied from."""
+
+    async def make() -> None:
+        connection = await asyncpg.connect(servers.database_url)
+        await connection.execute("create database template_ledger")
+        await connection.close()
+        await migrate(_at(servers, "template_ledger"))
+
+    asyncio.run(make())
+    return "template_ledger"
+
+
+def _at(servers: Endpoints, name: str) -> str:
+    return servers.database_url.rsplit("/", 1)[0] + "/" + name
+
+
+@pytest.fixture
+async def database_url(servers: Endpoints, template: str) -> AsyncIterator[str]:
+    """A migrated, empty database of the test's own."""
+    name = f"test_{next(_numbers)}"
+    connection = await asyncpg.connect(servers.database_url)
+    await connection.execute(f"create database {name} template {template} strategy wal_log")
+    try:
+        yield _at(servers, name)
+    finally:
+        await connection.execute(f"drop database {name} with (force)")
+        await connection.close()
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with await Database.open(database_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def redis_url(servers: Endpoints) -> str:
+    """A database of the Valkey server that no other test of this process uses at the same time; tests flush it themselves."""
+    return servers.redis_url.rsplit("/", 1)[0] + f"/{1 + next(_numbers) % 15}"
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    return tmp_path / "data"

@@ -1,0 +1,83 @@
+"""Folding events: forward only, the same for every order of arrival, and nothing new the second time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.events import CallEvent, Fault, Outcome, Phase
+from dialer.domain.attempt import Progress, fold
+from dialer.domain.machine import ATTEMPT_TURNS, AttemptState, allowed
+
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def event(phase: Phase, n: int = 0, outcome: Outcome | None = None) -> CallEvent:
+    return CallEvent(phase, START + timedelta(seconds=n), "call_1", "ref", f"{phase}-{n}", outcome=outcome)
+
+
+events = st.builds(
+    event, st.sampled_from([p for p in Phase if p is not Phase.GAP]), st.integers(0, 50), st.sampled_from([None, *Outcome])
+)
+progresses = st.sampled_from(AttemptState).filter(lambda s: s not in (AttemptState.ENDED, AttemptState.RECALLED)).map(Progress)
+
+
+@given(progresses, st.lists(events, max_size=8))
+def test_an_attempt_only_moves_along_its_table(before: Progress, told: list[CallEvent]) -> None:
+    progress = before
+    for each in told:
+        after = fold(progress, [each])
+        if after.state is not progress.state:
+            # Events may skip states: every skipped one would have been allowed too.
+            assert allowed(ATTEMPT_TURNS, progress.state, after.state)
+        progress = after
+
+
+@given(progresses, st.lists(events, max_size=8))
+def test_the_same_events_again_change_nothing(before: Progress, told: list[CallEvent]) -> None:
+    once = fold(before, told)
+    again = fold(once, told)
+    assert (again.state, again.outcome, again.ended_at) == (once.state, once.outcome, once.ended_at)
+
+
+def test_every_order_of_arrival_comes_to_the_same_end() -> None:
+    told = [
+        event(Phase.QUEUED),
+        event(Phase.RINGING, 1),
+        event(Phase.ANSWERED, 2),
+        event(Phase.ENDED, 9, Outcome.HUMAN),
+        event(Phase.RESULT, 10),
+    ]
+    ends = {
+        (p.state, p.outcome, p.fault, p.ended_at)
+        for order in permutations(told)
+        for p in [fold(Progress(AttemptState.PLACING), order)]
+    }
+    assert ends == {(AttemptState.ENDED, Outcome.HUMAN, Fault.NONE, START + timedelta(seconds=9))}
+
+
+@given(st.lists(events, max_size=5))
+def test_nobody_speaks_of_a_call_that_was_not_placed(told: list[CallEvent]) -> None:
+    for state in (AttemptState.QUEUED, AttemptState.RECALLED):
+        assert fold(Progress(state), told) == Progress(state)
+
+
+def test_an_unknown_ending_is_corrected_by_late_evidence_and_a_known_one_is_not() -> None:
+    unknown = fold(Progress(AttemptState.PLACING), [event(Phase.ENDED, 1, Outcome.UNKNOWN)])
+    assert unknown.outcome is Outcome.UNKNOWN
+    known = fold(unknown, [event(Phase.ENDED, 5, Outcome.BUSY)])
+    assert (known.outcome, known.ended_at) == (Outcome.BUSY, unknown.ended_at)
+    assert fold(known, [event(Phase.ENDED, 6, Outcome.HUMAN)]) == known
+
+
+def test_an_answered_call_takes_the_classification_that_came_before_its_end() -> None:
+    told = [event(Phase.ANSWERED, 1), event(Phase.CLASSIFIED, 2, Outcome.MACHINE), event(Phase.ENDED, 3)]
+    assert fold(Progress(AttemptState.PLACING), told).outcome is Outcome.MACHINE
+
+
+def test_an_end_without_a_word_is_answered_if_it_was_answered_and_unknown_otherwise() -> None:
+    assert fold(Progress(AttemptState.PLACING), [event(Phase.ANSWERED), event(Phase.ENDED, 1)]).outcome is Outcome.ANSWERED
+    assert fold(Progress(AttemptState.PLACING), [event(Phase.ENDED, 1)]).outcome is Outcome.UNKNOWN

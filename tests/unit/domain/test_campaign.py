@@ -1,0 +1,53 @@
+"""A campaign's row read into rules; what cannot be kept is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from dialer.domain.campaign import UNSUPPORTED, CampaignSettings
+from scheduler.windows import Hours
+from tests.unit.domain.cases import rules
+
+
+def test_days_of_the_week_and_windows_of_single_days() -> None:
+    own = {
+        "days_of_week": ["monday", "friday"],
+        "day_windows": {"friday": [{"start": "10:00", "end": "12:00"}, {"start": "22:00", "end": "02:00"}]},
+    }
+    window = rules(call_window_start="09:00", call_window_end="17:00", settings=own).window
+    usual, friday = (Hours.parse("09:00", "17:00"),), (Hours.parse("10:00", "12:00"), Hours.parse("22:00", "02:00"))
+    assert window.weekly == (usual, (), (), (), friday, (), ())
+
+
+def test_the_window_is_read_in_the_contacts_zones_unless_the_campaign_says_otherwise() -> None:
+    assert rules().zones(("Europe/Berlin",)) == ("Europe/Berlin",)
+    own = rules(settings={"use_contact_timezone_for_call_window": False})
+    assert own.zones(("Europe/Berlin",)) == ("America/New_York",)
+
+
+@pytest.mark.parametrize("key", sorted(UNSUPPORTED))
+def test_a_rule_nobody_would_keep_is_refused_not_ignored(key: str) -> None:
+    with pytest.raises(ValueError, match=key):
+        rules(settings={key: {}})
+
+
+def test_unknown_settings_are_kept_verbatim() -> None:
+    assert CampaignSettings.model_validate({"colour": ["red"]}).model_dump()["colour"] == ["red"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"call_window_start": "9:00"},
+        {"call_window_end": "25:00"},
+        {"call_window_start": "24:00"},
+        {"call_window_timezone": "Mars/Olympus"},
+        {"call_window_timezone": ""},
+        {"settings": {"ring_timeout_seconds": 4}},
+        {"settings": {"days_of_week": ["someday"]}},
+        {"settings": {"retry_backoff_multiplier": 1}},
+    ],
+)
+def test_what_cannot_be_read_is_an_error(changes: dict[str, object]) -> None:
+    with pytest.raises(ValueError):
+        rules(**changes)

@@ -1,0 +1,92 @@
+"""From an ending to the turn that is written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.events import Fault, Outcome
+from dialer.domain.attempt import Progress
+from dialer.domain.conclude import Standing, conclude, excuse, recall
+from dialer.domain.machine import ATTEMPT_TURNS, CONTACT_TURNS, AttemptState, ContactStatus, allowed
+from dialer.domain.outcome import Disposition
+from dialer.domain.retry import EXCUSED_A_DAY, Record
+from tests.unit.domain.cases import NOW, rules
+
+RINGING = Standing(
+    attempt="call_1",
+    campaign="camp_1",
+    trunk="sim",
+    to_number="+4930901820",
+    scopes=("campaign:camp_1",),
+    progress=Progress(AttemptState.RINGING),
+    enrolment=ContactStatus.CALLING,
+    record=Record(0, 0),
+    do_not_call=False,
+    suppressed=False,
+)
+
+
+records = st.builds(Record, st.integers(0, 60), st.integers(0, 30))
+
+
+def ended(outcome: Outcome, fault: Fault | None = None) -> Progress:
+    return Progress(AttemptState.ENDED, outcome=outcome, fault=fault, ended_at=NOW)
+
+
+@given(st.sampled_from(Outcome), st.sampled_from([None, *Fault]), records, st.booleans())
+def test_every_ending_is_a_legal_turn(outcome: Outcome, fault: Fault | None, record: Record, no: bool) -> None:
+    turn = conclude(replace(RINGING, record=record, do_not_call=no), ended(outcome, fault), rules(), NOW)
+    assert turn is not None and turn.enrolment is not None
+    assert allowed(ATTEMPT_TURNS, turn.expected, turn.progress.state)
+    assert allowed(CONTACT_TURNS, ContactStatus.CALLING, turn.enrolment)
+    assert (turn.next_at is not None) == (turn.enrolment is ContactStatus.PENDING)
+
+
+@given(st.sampled_from(Outcome), st.sampled_from([None, *Fault]))
+def test_nobody_who_said_no_meanwhile_waits_for_another_call(outcome: Outcome, fault: Fault | None) -> None:
+    for standing in (replace(RINGING, do_not_call=True), replace(RINGING, suppressed=True)):
+        turn = conclude(standing, ended(outcome, fault), rules(), NOW)
+        assert turn is not None and turn.enrolment is not ContactStatus.PENDING
+
+
+def test_nothing_new_is_no_turn() -> None:
+    assert conclude(RINGING, RINGING.progress, rules(), NOW) is None
+
+
+def test_without_readable_rules_nothing_is_tried_again() -> None:
+    turn = conclude(RINGING, ended(Outcome.BUSY), None, NOW)
+    assert turn is not None and turn.enrolment is ContactStatus.FAILED
+
+
+def test_late_evidence_corrects_the_books_and_dials_nobody() -> None:
+    given_up = replace(RINGING, progress=ended(Outcome.UNKNOWN), enrolment=ContactStatus.FAILED)
+    busy = conclude(given_up, ended(Outcome.BUSY), rules(), NOW)
+    assert busy is not None and (busy.enrolment, busy.enrolment_outcome) == (ContactStatus.FAILED, Disposition.BUSY)
+    reached = conclude(given_up, ended(Outcome.HUMAN), rules(), NOW)
+    assert reached is not None and (reached.enrolment, reached.reached) == (ContactStatus.COMPLETED, True)
+    assert not busy.counted and not reached.counted, "it was counted when it was given up"
+
+
+def test_a_recall_counts_nothing_and_a_final_no_skips() -> None:
+    queued = replace(RINGING, progress=Progress(AttemptState.QUEUED), enrolment=ContactStatus.QUEUED)
+    back = recall(queued, "window", NOW + timedelta(hours=1), NOW)
+    assert (back.progress.state, back.enrolment, back.counted, back.next_at) == (
+        AttemptState.RECALLED,
+        ContactStatus.PENDING,
+        False,
+        NOW + timedelta(hours=1),
+    )
+    no = recall(queued, "do_not_call", NOW, NOW, never=Disposition.DO_NOT_CALL)
+    assert (no.enrolment, no.enrolment_outcome) == (ContactStatus.SKIPPED, Disposition.DO_NOT_CALL)
+
+
+def test_a_trunk_that_never_works_does_not_spin_on_one_contact_for_ever() -> None:
+    placing = replace(RINGING, progress=Progress(AttemptState.PLACING))
+    first = excuse(placing, Fault.TRUNK, "unavailable", NOW)
+    assert first.enrolment is ContactStatus.PENDING and first.excused and not first.counted
+    last = excuse(replace(placing, record=Record(0, EXCUSED_A_DAY - 1)), Fault.TRUNK, "unavailable", NOW)
+    assert (last.enrolment, last.enrolment_outcome) == (ContactStatus.FAILED, Disposition.ERROR)
