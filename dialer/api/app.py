@@ -1,0 +1,54 @@
+"""The API as one ASGI application: the rings around every request, and the list of routers."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, FastAPI
+from starlette.middleware import Middleware
+
+from dialer.api import (
+    assistants,
+    calls,
+    campaign_contacts,
+    campaigns,
+    companies,
+    contacts,
+    errors,
+    health,
+    hooks,
+    imports,
+    openapi,
+    phone_numbers,
+    suppressions,
+)
+from dialer.api.auth import Gate
+from dialer.api.context import ApiContext
+from dialer.api.errors import Guard
+
+CRM: tuple[APIRouter, ...] = (
+    imports.router,  # before contacts, whose {id} would swallow "import"
+    contacts.router,
+    companies.router,
+    assistants.router,
+    phone_numbers.router,
+    campaigns.router,
+    campaign_contacts.router,
+    calls.router,
+    suppressions.router,
+)
+
+
+def build(context: ApiContext) -> FastAPI:
+    app = FastAPI(
+        title="Campaign dialer",
+        summary="Contacts, campaigns and calls of an outbound dialer.",
+        redirect_slashes=False,
+        middleware=[Middleware(Guard), Middleware(Gate, context=context)],
+    )
+    app.state.context = context
+    errors.install(app)
+    app.include_router(health.router)
+    app.include_router(hooks.router)
+    for router in CRM:
+        app.include_router(router, prefix="/api/crm", responses=errors.RESPONSES)
+    openapi.install(app)
+    return app

@@ -1,0 +1,156 @@
+"""The contacts of a campaign (section 5 of the contract)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter
+from fastapi import Query as FromQuery
+from pydantic import Field
+
+from dialer.api.auth import may
+from dialer.api.contacts import ContactFields
+from dialer.api.context import Context
+from dialer.api.shapes import LIMIT_DEFAULT, LIMIT_MOST, Answer, Body, Id, Line, Name, Page, Query, Record
+from dialer.domain.errors import Invalid
+from dialer.domain.keys import Caller
+from dialer.domain.machine import ContactStatus
+from dialer.domain.outcome import Disposition
+from dialer.flows import enrolment
+from dialer.flows.campaigns.members import list_members, remove_members
+from dialer.store.enrolments import Audience
+
+router = APIRouter(tags=["campaign contacts"])
+Reader = Annotated[Caller, may("campaigns:read")]
+Writer = Annotated[Caller, may("campaigns:write")]
+Ids = Annotated[list[Id], Field(min_length=1, max_length=enrolment.MOST_AT_ONCE)]
+
+
+class EnrolledContact(ContactFields):
+    first_name: Name
+    last_name: Name
+
+
+class AudienceBody(Body):
+    mode: Literal["all_eligible"]
+    company_id: Id | None = None
+    search: Line | None = None
+    lead_status: Line | None = None
+    tags: Annotated[list[Line], Field(max_length=100)] = Field(default_factory=list, description="All of them")
+    has_phone_only: bool = True
+    exclude_dnc: bool = True
+    max_to_add: Annotated[int, Field(ge=1, le=enrolment.MOST_AT_ONCE)] = 50_000
+
+
+class EnrolBody(Body):
+    """Exactly one of `contactIds`, `contact` and `audience`."""
+
+    contact_ids: Ids | None = None
+    contact: EnrolledContact | None = None
+    audience: AudienceBody | None = None
+    priority: Annotated[int, Field(ge=0, le=enrolment.HIGHEST_PRIORITY)] = 0
+
+
+class RemoveBody(Body):
+    contact_ids: Ids
+
+
+class MemberQuery(Query):
+    status: ContactStatus | None = None
+    outcome: Disposition | None = None
+    limit: Annotated[int, Field(ge=1, le=LIMIT_MOST)] = LIMIT_DEFAULT
+    offset: Annotated[int, Field(ge=0, le=2_147_483_647)] = 0
+
+
+class InvalidContact(Record):
+    contact_id: str
+    reason: str
+
+
+class EnrolledAnswer(Answer):
+    added: int
+    skipped: int
+    invalid: list[InvalidContact]
+    message: str
+
+
+class Person(Record):
+    id: str
+    first_name: str
+    last_name: str
+    phone: str | None
+    email: str | None
+    timezone: str | None
+    do_not_call: bool
+
+
+class WaitingFor(Record):
+    reason: str
+    until: datetime | None
+
+
+class Member(Record):
+    id: str
+    status: ContactStatus
+    priority: int
+    attempts: int
+    outcome: Disposition | None
+    last_attempt_at: datetime | None
+    next_attempt_at: datetime | None
+    completed_at: datetime | None
+    created_at: datetime
+    contact: Person
+    waiting_for: WaitingFor | None = Field(description="Why a pending contact is not being called now, and until when")
+
+
+class MemberPage(Page):
+    contacts: list[Member]
+    status_counts: dict[str, int]
+
+
+class RemovedAnswer(Answer):
+    removed: int
+    message: str
+
+
+@router.post("/campaigns/{id}/contacts", summary="Enrol contacts: some, a new one, or an audience")
+async def enrol(id: str, body: EnrolBody, caller: Writer, context: Context) -> EnrolledAnswer:
+    who = (caller.team_id, caller.actor, id)
+    match (body.contact_ids, body.contact, body.audience):
+        case (list() as ids, None, None):
+            sums = await enrolment.enrol_contacts(context, *who, ids, body.priority)
+        case (None, EnrolledContact() as contact, None):
+            sums = (await enrolment.enrol_new(context, *who, contact.given(), body.priority)).sums
+        case (None, None, AudienceBody() as audience):
+            sums = await enrolment.enrol_audience(context, *who, _audience(audience), body.priority)
+        case _:
+            raise Invalid({}, form=["Send exactly one of contactIds, contact and audience."])
+    return EnrolledAnswer.model_validate(sums)
+
+
+def _audience(asked: AudienceBody) -> Audience:
+    return Audience(
+        company=asked.company_id,
+        search=asked.search,
+        lead_status=asked.lead_status,
+        tags=tuple(asked.tags),
+        has_phone_only=asked.has_phone_only,
+        exclude_dnc=asked.exclude_dnc,
+        most=asked.max_to_add,
+    )
+
+
+@router.get("/campaigns/{id}/contacts", summary="List a campaign's contacts: by priority, then in the order of enrolment")
+async def index(id: str, query: Annotated[MemberQuery, FromQuery()], caller: Reader, context: Context) -> MemberPage:
+    seen = await list_members(
+        context, caller.team_id, id, status=query.status, outcome=query.outcome, limit=query.limit, offset=query.offset
+    )
+    page = {"count": seen.count, "limit": query.limit, "offset": query.offset, "status_counts": seen.by_status}
+    return MemberPage.model_validate({"contacts": seen.rows, **page})
+
+
+@router.delete("/campaigns/{id}/contacts", summary="Take contacts out that wait or were skipped")
+async def remove(id: str, body: RemoveBody, caller: Writer, context: Context) -> RemovedAnswer:
+    done = await remove_members(context, caller.team_id, caller.actor, id, body.contact_ids)
+    return RemovedAnswer.model_validate(done)

@@ -1,0 +1,42 @@
+"""What the routes work with, put together by the composition root and handed over once."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeAlias
+
+from fastapi import Depends, Request
+
+from adapters.base import TelephonyAdapter
+from adapters.events import CallEvent
+from dialer.flows.ring import Ringer
+from dialer.settings import Settings
+from dialer.store.database import Database
+from scheduler.clock import Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiContext:
+    """`pause` waits out the fence (seconds); `release` and `preview` decide a run of one campaign, `hang_up` ends its calls,
+    `follow` takes what the carrier of a trunk told."""
+
+    database: Database
+    clock: Clock
+    settings: Settings
+    ringer: Ringer
+    trunks: Mapping[str, TelephonyAdapter]
+    pause: Callable[[float], Awaitable[None]]
+    release: Callable[[str], Awaitable[Sequence[Any]]]
+    preview: Callable[[str], Awaitable[Sequence[Any]]]
+    hang_up: Callable[[str], Awaitable[None]]
+    follow: Callable[[str, Sequence[CallEvent]], Awaitable[None]]
+
+
+def _of_app(request: Request) -> ApiContext:
+    context: ApiContext = request.app.state.context
+    return context
+
+
+Context: TypeAlias = Annotated[ApiContext, Depends(_of_app)]
+"""The parameter by which a route gets the context."""

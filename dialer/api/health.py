@@ -1,0 +1,58 @@
+"""Is it alive, is it ready, and the figures for Prometheus. None of them needs a key or tells about people."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
+
+from dialer.api.context import ApiContext, Context
+from dialer.store.outage import is_outage
+
+READY_SECONDS = 2.0
+"""How long readiness waits for one store or trunk before it calls it away."""
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/healthz", summary="Whether this process answers")
+async def healthz() -> dict[str, str]:
+    return {"status": "ok"}
+
+
+@router.get("/readyz", summary="Whether stores and trunks can be reached", responses={503: {"description": "Something is away"}})
+async def readyz(context: Context) -> JSONResponse:
+    """503 when the database is away. A trunk in trouble is told, but other trunks and the whole API still work without it."""
+    database, *trunks = await asyncio.gather(
+        _within(_database(context)), *(_within(trunk.health()) for trunk in context.trunks.values())
+    )
+    ready = database == "ok"
+    checks = {"database": database, "adapters": dict(zip(context.trunks, trunks, strict=True))}
+    return JSONResponse({"status": "ready" if ready else "not ready", **checks}, 200 if ready else 503)
+
+
+@router.get("/metrics", summary="Figures in the Prometheus text format", response_class=Response)
+async def metrics() -> Response:
+    from dialer.telemetry import metrics as figures
+
+    return Response(figures.render(), media_type=figures.CONTENT_TYPE)
+
+
+async def _database(context: ApiContext) -> None:
+    await context.database.pool.fetchval("select 1")
+
+
+async def _within(check: Awaitable[Any]) -> str:
+    try:
+        async with asyncio.timeout(READY_SECONDS):
+            health = await check
+    except TimeoutError:
+        return f"no answer within {READY_SECONDS:g} s"
+    except Exception as fault:
+        if not is_outage(fault):
+            raise
+        return f"away: {type(fault).__name__}"
+    return "ok" if health is None or health.ok else health.detail or "in trouble"

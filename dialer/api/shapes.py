@@ -1,0 +1,138 @@
+"""The shapes of requests and answers: what every body, query and envelope has in common.
+
+Requests are camelCase, snake_case is understood too, and an unknown field is an error that names it. Answers are snake_case.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+
+MOST_JSON = 65_536
+"""Characters that one free JSON object (custom fields, settings) may have when written down."""
+
+DEEPEST_JSON = 16
+
+
+def _storable(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("contains a NUL character; remove it")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("is not valid Unicode (half of a surrogate pair); send the whole character") from None
+    return text
+
+
+def _storable_json(value: dict[str, Any]) -> dict[str, Any]:
+    def depth(part: Any, level: int) -> None:
+        if level > DEEPEST_JSON:
+            raise ValueError(f"is nested deeper than {DEEPEST_JSON} levels; flatten it")
+        for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+            depth(inner, level + 1)
+
+    depth(value, 0)
+    try:
+        written = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        raise ValueError("contains a number that is not finite; write it as text") from None
+    _storable(written)
+    if "\\u0000" in written:
+        raise ValueError("contains a NUL character; remove it")
+    if len(written) > MOST_JSON:
+        raise ValueError(f"is {len(written)} characters long when written as JSON; {MOST_JSON} are allowed")
+    return value
+
+
+def _text_of_time(value: object) -> object:
+    if not isinstance(value, str | datetime):
+        raise ValueError("must be a text such as 2026-03-01T09:00:00Z")
+    return value
+
+
+def _utc(at: datetime) -> datetime:
+    if at.tzinfo is None:
+        raise ValueError("has no time zone; write it as UTC such as 2026-03-01T09:00:00Z")
+    if not 1970 <= at.year <= 9998:
+        raise ValueError("must lie between the years 1970 and 9998")
+    return at.astimezone(UTC)
+
+
+Line: TypeAlias = Annotated[str, StringConstraints(max_length=500), AfterValidator(_storable)]
+"""A short text; may be empty."""
+Name: TypeAlias = Annotated[
+    str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), AfterValidator(_storable)
+]
+"""A short text that says something."""
+Prose: TypeAlias = Annotated[str, StringConstraints(max_length=20_000), AfterValidator(_storable)]
+JsonObject: TypeAlias = Annotated[dict[str, Any], AfterValidator(_storable_json)]
+Instant: TypeAlias = Annotated[datetime, Field(strict=False), BeforeValidator(_text_of_time), AfterValidator(_utc)]
+"""A moment in ISO 8601 with its offset; UTC once read."""
+Count: TypeAlias = Annotated[int, Field(ge=1, le=2_147_483_647)]
+"""A positive number that fits the ledger."""
+Id: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_storable)]
+
+OMITTED: Any = Field(default_factory=lambda: None)
+"""The default of a field that a partial update may leave out but not set to null: `name: Name = OMITTED`."""
+
+LIMIT_DEFAULT = 50
+LIMIT_MOST = 500
+
+
+class Asked(BaseModel):
+    """What any request sends."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    def given(self, *, without: frozenset[str] = frozenset()) -> dict[str, Any]:
+        """The fields that were sent, null ones too, under their snake_case names."""
+        return {name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set - without}
+
+
+class Body(Asked):
+    """A JSON body: numbers and flags are not read out of texts."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class Query(Asked):
+    """The parameters of a query string."""
+
+
+class PageQuery(Query):
+    """The parameters of every list."""
+
+    team_id: Id
+    limit: Annotated[int, Field(ge=1, le=LIMIT_MOST)] = LIMIT_DEFAULT
+    offset: Annotated[int, Field(ge=0, le=2_147_483_647)] = 0
+
+
+class Record(BaseModel):
+    """A part of an answer, read from anything that has the attributes."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class Answer(Record):
+    """What every successful answer begins with."""
+
+    success: Literal[True] = True
+
+
+class Page(Answer):
+    """A list's envelope; `count` is the number of all that match, before paging."""
+
+    count: int
+    limit: int
+    offset: int

@@ -1,0 +1,264 @@
+"""The composition root: builds every part once, owns every task, and ends them in order.
+
+A role runs until SIGTERM or SIGINT, then drains: stop ticking, stop taking, finish placing, follow what was told, close. A task
+that ends by itself ends the role with an error, so that whoever supervises it starts it anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dialer import health
+from dialer.flows.follow import Follower
+from dialer.flows.hang_up import hang_up_campaign
+from dialer.flows.place import Placer, Trunk
+from dialer.flows.reconcile import EVERY_SECONDS, Reconciler
+from dialer.flows.release import LedgerBook, RulesReader
+from dialer.flows.ring import QUEUE, Ringer
+from dialer.flows.settle import Settler
+from dialer.flows.sweep import Sweeper
+from dialer.queue import Bell, DoorbellWorker, JobQueue, RateBuckets, close, connect
+from dialer.settings import Settings
+from dialer.store import claims, migrate
+from dialer.store.database import Database
+from dialer.telemetry import metrics
+from scheduler.clock import Clock, SystemClock, unless_stopped
+from scheduler.ticker import Ticker
+
+if TYPE_CHECKING:
+    from dialer.api.context import ApiContext
+
+DRAIN_SECONDS = 20.0
+"""How long a worker's running dial jobs may take to end after SIGTERM."""
+
+LOOK_SECONDS = 2.0
+"""How often overdue attempts are looked for."""
+
+log = logging.getLogger(__name__)
+
+
+class NotMigrated(Exception):
+    """The database is not at this version's schema; run `dialer migrate`."""
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What every role is built from."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    redis: Any
+    bell: Bell
+    ringer: Ringer
+    rules: RulesReader
+    settler: Settler
+    follower: Follower
+
+    async def ready(self) -> None:
+        """Raises while one of the stores cannot be used."""
+        await self.database.pool.fetchval("select 1")
+        await self.redis.ping()
+
+
+@asynccontextmanager
+async def house(settings: Settings) -> AsyncIterator[House]:
+    """Open the stores. `settings` must hold both URLs. Raises `NotMigrated`."""
+    assert settings.database.url is not None and settings.redis.url is not None
+    url = settings.database.url.get_secret_value()
+    if await migrate.current(url) != migrate.newest():
+        raise NotMigrated((NotMigrated.__doc__ or "").strip())
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(
+            await Database.open(
+                url, pool_size=settings.database.pool_size, statement_timeout=settings.database.statement_timeout_seconds
+            )
+        )
+        redis = connect(settings.redis.url.get_secret_value())
+        stack.push_async_callback(close, redis)
+        await claims.declare_trunks(database.pool, {name: t.max_concurrent_calls for name, t in settings.adapters.items()})
+        clock = SystemClock()
+        bell = Bell(redis)
+        ringer = Ringer(bell, JobQueue(redis, QUEUE))
+        rules = RulesReader(database.pool)
+        settler = Settler(database.pool, ringer, rules, clock)
+        follower = Follower(database.pool, settler)
+        yield House(settings, clock, database, redis, bell, ringer, rules, settler, follower)
+
+
+@asynccontextmanager
+async def trunks(settings: Settings) -> AsyncIterator[Mapping[str, Trunk]]:
+    """The configured carriers, connected. Raises ValueError when one's options are wrong."""
+    from adapters.registry import build
+
+    async with AsyncExitStack() as stack:
+        built = {}
+        for name, trunk in settings.adapters.items():
+            adapter = await stack.enter_async_context(build(name, trunk.kind, trunk.options))
+            built[name] = Trunk(adapter, trunk.calls_per_second, f"{settings.http.base_url}/hooks/{name}")
+        yield built
+
+
+class Duties:
+    """The tasks of a role. One that ends before it is told to is a fault of the whole role."""
+
+    def __init__(self) -> None:
+        self._tasks: list[asyncio.Task[None]] = []
+        self.stop = asyncio.Event()
+
+    def start(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.append(task)
+        return task
+
+    async def until_stopped(self) -> None:
+        """Returns on SIGTERM or SIGINT. Raises when a task ended before that."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop.set)
+        told = asyncio.create_task(self.stop.wait(), name="until stopped")
+        try:
+            await asyncio.wait({told, *self._tasks}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            told.cancel()
+        if not self.stop.is_set():
+            self.check()
+
+    def check(self) -> None:
+        """Raises when a task has ended, what it raised or RuntimeError."""
+        for task in self._tasks:
+            if task.done():
+                task.result()
+                raise RuntimeError(f"the task {task.get_name()!r} ended by itself")
+
+    async def end(self) -> None:
+        """Cancel what is still running, the newest first."""
+        for task in reversed(self._tasks):
+            task.cancel()
+            await asyncio.wait({task})
+
+
+async def repeat(name: str, every: float, work: Callable[[], Awaitable[object]], clock: Clock, stop: asyncio.Event) -> None:
+    """Do `work` each `every` seconds until `stop`; a failure is told and tried again."""
+    while not stop.is_set():
+        try:
+            await work()
+        except Exception:
+            metrics.FAILURES.labels(name).inc()
+            log.exception("%s failed; it is tried again in %s s", name, every)
+        await unless_stopped(stop, clock.sleep(every))
+
+
+def _tick_failed(fault: Exception) -> None:
+    metrics.FAILURES.labels("tick").inc()
+    log.error("a tick failed and is tried again: %r", fault, exc_info=fault)
+
+
+async def run_scheduler(settings: Settings) -> None:
+    """The role `scheduler`."""
+    own = settings.scheduler
+    async with house(settings) as h, health.serving(own.health_port, h.ready):
+        book = LedgerBook(h.database.pool, h.ringer, h.clock, settings.adapters, h.rules)
+        rates = {f"trunk:{name}": t.calls_per_second for name, t in settings.adapters.items() if t.calls_per_second is not None}
+        ticker = Ticker(book, h.bell, h.clock, own.tick_seconds, _tick_failed, rates, own.claim_limit)
+        sweeper = Sweeper(h.database.pool, h.settler, h.follower, h.ringer, h.clock)
+        duties = Duties()
+        duties.start("settle", h.settler.run())
+        duties.start("follow", h.follower.run())
+        duties.start("sweep", repeat("sweep", own.sweep_seconds, sweeper.sweep, h.clock, duties.stop))
+        duties.start("recount", repeat("recount", own.recount_seconds, sweeper.recount, h.clock, duties.stop))
+        ticking = duties.start("tick", ticker.run(duties.stop))
+        try:
+            await duties.until_stopped()
+            await asyncio.wait({ticking})
+        finally:
+            await duties.end()
+
+
+async def run_worker(settings: Settings) -> None:
+    """The role `worker`."""
+    from dialer.worker import FUNCTIONS
+
+    own = settings.worker
+    async with house(settings) as h, trunks(settings) as carriers, health.serving(own.health_port, h.ready):
+        placer = Placer(h.database.pool, h.settler, RateBuckets(h.redis), carriers, h.clock)
+        reconciler = Reconciler(h.database.pool, h.settler, h.follower, carriers, h.clock)
+        worker = DoorbellWorker(h.redis, FUNCTIONS, queue_name=QUEUE, ctx={"placer": placer}, max_jobs=own.concurrency)
+        duties = Duties()
+        duties.start("settle", h.settler.run())
+        duties.start("follow", h.follower.run())
+        duties.start("fence", placer.run_fence())
+        duties.start("accepted", placer.run_accepted())
+        for name, trunk in carriers.items():
+            duties.start(f"events of {name}", _listen(name, trunk, h.follower, duties.stop))
+        duties.start("reconcile", repeat("reconcile", min(LOOK_SECONDS, EVERY_SECONDS), reconciler.sweep, h.clock, duties.stop))
+        duties.start("jobs", worker.run())
+        try:
+            await duties.until_stopped()
+            await worker.drain(DRAIN_SECONDS)
+        finally:
+            await duties.end()
+
+
+async def _listen(name: str, trunk: Trunk, follower: Follower, stop: asyncio.Event) -> None:
+    """Follow the events of a carrier that speaks by socket; one that calls back has none, and then this only waits."""
+    async for event in trunk.adapter.events():
+        await follower.follow(name, [event])
+    await stop.wait()
+
+
+async def run_api(settings: Settings) -> None:
+    """The role `api`."""
+    from dialer.api.app import build
+    from dialer.serve import serve
+
+    async with (
+        house(settings) as h,
+        trunks(settings) as carriers,
+        health.serving(settings.http.metrics_port, h.ready),
+    ):
+        duties = Duties()
+        duties.start("settle", h.settler.run())
+        duties.start("follow", h.follower.run())
+        app = build(api_context(h, carriers))
+        serving = duties.start("http", serve(app, settings.http.host, settings.http.port, duties.stop))
+        try:
+            await duties.until_stopped()
+            await asyncio.wait({serving})
+        finally:
+            await duties.end()
+
+
+def api_context(h: House, carriers: Mapping[str, Trunk]) -> ApiContext:
+    """What the API's routes work with."""
+    from dialer.api.context import ApiContext
+
+    def book() -> LedgerBook:
+        return LedgerBook(h.database.pool, h.ringer, h.clock, h.settings.adapters, h.rules)
+
+    adapters = {name: trunk.adapter for name, trunk in carriers.items()}
+    return ApiContext(
+        database=h.database,
+        clock=h.clock,
+        settings=h.settings,
+        ringer=h.ringer,
+        trunks=adapters,
+        pause=h.clock.sleep,
+        release=lambda campaign: book().run(campaign),
+        preview=lambda campaign: book().preview(campaign),
+        hang_up=lambda campaign: hang_up_campaign(h.database.pool, adapters, campaign),
+        follow=h.follower.follow,
+    )
+
+
+ROLES: Mapping[str, Callable[[Settings], Coroutine[Any, Any, None]]] = {
+    "scheduler": run_scheduler,
+    "worker": run_worker,
+    "api": run_api,
+}

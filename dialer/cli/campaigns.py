@@ -1,0 +1,240 @@
+"""`dialer campaign …`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dialer.cli.context import ConfigOption, Failed, JsonOption, on_means
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dialer.api.context import ApiContext
+
+app = typer.Typer(help="Campaigns: who is called, when, and by whom.", no_args_is_help=True)
+CampaignArgument = Annotated[str, typer.Argument(help="Id of the campaign.")]
+HangUpOption = Annotated[bool, typer.Option("--hang-up", help="End the calls that are under way; otherwise they finish.")]
+LOOK_SECONDS = 0.5
+SUMMARY = (
+    "id",
+    "name",
+    "status",
+    "pause_reason",
+    "total_contacts",
+    "contacts_called",
+    "contacts_completed",
+    "contacts_answered",
+)
+
+
+def _work(config: Path | None, campaign: str, work: Callable[[ApiContext, str], Coroutine[Any, Any, Any]]) -> Any:
+    """Run `work(context, team id)` for the team whose campaign it is."""
+    from dialer.store.reports import team_of_campaign
+
+    async def run(context: ApiContext) -> Any:
+        team = await team_of_campaign(context.database.pool, campaign)
+        if team is None:
+            raise Failed(f"campaign {campaign}: there is none with this id; `dialer campaign list --team …` shows them")
+        return await work(context, team)
+
+    return on_means(config, run)
+
+
+def _summary(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in SUMMARY}
+
+
+def _answer(row: Mapping[str, Any], json: bool) -> None:
+    from dialer.cli.output import print_fields, print_json
+
+    (print_json if json else print_fields)(_summary(row))
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="What it is called.")],
+    team: Annotated[str, typer.Option(help="Id or name of the team.")],
+    assistant: Annotated[str, typer.Option(help="Id of the assistant who speaks.")],
+    number: Annotated[list[str], typer.Option(help="Id of a caller ID; repeat for several.")],
+    window: Annotated[str, typer.Option(help="Call window, HH:MM-HH:MM.")] = "09:00-17:00",
+    timezone: Annotated[str, typer.Option(help="IANA zone, for contacts' own unless --campaign-zone.")] = "America/New_York",
+    campaign_zone: Annotated[bool, typer.Option("--campaign-zone", help="Read the window in --timezone for everybody.")] = False,
+    concurrency: Annotated[int, typer.Option(help="Most calls at once.", min=1)] = 3,
+    attempts: Annotated[int, typer.Option(help="Most attempts per contact, the first included.", min=1, max=50)] = 3,
+    retry_minutes: Annotated[int, typer.Option(help="Minutes until the next attempt.", min=0, max=10080)] = 60,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Create a campaign as a draft."""
+    from dialer.flows.campaigns.create import NewCampaign, create_campaign
+    from dialer.flows.teams import find_team
+
+    start, dash, end = window.partition("-")
+    if not dash:
+        raise Failed(f"--window {window}: write it as HH:MM-HH:MM, such as 09:00-17:00")
+    new = NewCampaign(
+        name=name,
+        assistant_id=assistant,
+        from_number_ids=tuple(number),
+        call_window_start=start,
+        call_window_end=end,
+        call_window_timezone=timezone,
+        max_concurrent_calls=concurrency,
+        max_attempts_per_contact=attempts,
+        retry_delay_minutes=retry_minutes,
+        settings={"useContactTimezoneForCallWindow": not campaign_zone},
+    )
+
+    async def work(context: ApiContext) -> Mapping[str, Any]:
+        found = await find_team(context.database, team)
+        return await create_campaign(context.database, found.id, "cli", new)
+
+    _answer(on_means(config, work), json)
+
+
+@app.command("list")
+def list_(
+    team: Annotated[str, typer.Option(help="Id or name of the team.")], config: ConfigOption = None, json: JsonOption = False
+) -> None:
+    """The newest 500 campaigns of a team."""
+    from dialer.cli.output import print_json, print_table
+    from dialer.flows.campaigns.look import list_campaigns
+    from dialer.flows.teams import find_team
+
+    async def work(context: ApiContext) -> list[dict[str, Any]]:
+        found = await find_team(context.database, team)
+        rows, _ = await list_campaigns(context.database, found.id, limit=500, offset=0)
+        return [_summary(row) for row in rows]
+
+    rows = on_means(config, work)
+    if json:
+        print_json(rows)
+    elif rows:
+        print_table(tuple(rows[0]), [tuple(row.values()) for row in rows])
+
+
+@app.command()
+def add(
+    campaign: CampaignArgument,
+    contact: Annotated[list[str] | None, typer.Option(help="Id of a contact; repeat for several.")] = None,
+    everybody: Annotated[bool, typer.Option("--everybody", help="All contacts of the team that may be called.")] = False,
+    tag: Annotated[list[str] | None, typer.Option(help="Only contacts with one of these tags.")] = None,
+    search: Annotated[str | None, typer.Option(help="Only contacts whose name, mail or number has this in it.")] = None,
+    most: Annotated[int, typer.Option(help="At most so many.", min=1, max=100_000)] = 50_000,
+    priority: Annotated[int, typer.Option(help="0–99; higher is called first.", min=0, max=99)] = 0,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Enrol contacts."""
+    from dialer.cli.output import print_json
+    from dialer.flows.enrolment import enrol_audience, enrol_contacts
+    from dialer.store.enrolments import Audience
+
+    if bool(contact) == (everybody or bool(tag) or bool(search)):
+        raise Failed("name contacts with --contact, or choose them with --everybody, --tag or --search")
+    audience = Audience(search=search, tags=tuple(tag or ()), most=most)
+
+    async def work(context: ApiContext, team: str) -> Any:
+        if contact:
+            return await enrol_contacts(context, team, "cli", campaign, contact, priority)
+        return await enrol_audience(context, team, "cli", campaign, audience, priority)
+
+    done = _work(config, campaign, work)
+    if json:
+        print_json({"added": done.added, "skipped": done.skipped, "invalid": list(done.invalid)})
+    else:
+        print(done.message)
+
+
+@app.command()
+def run(
+    campaign: CampaignArgument,
+    max_calls: Annotated[int | None, typer.Option(help="Most calls that this run starts.", min=1)] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide, and place and write nothing.")] = False,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Start or resume a campaign, and say who cannot be called now and why."""
+    from dialer.cli.output import print_json
+    from dialer.flows.campaigns.run import run_campaign
+
+    done = _work(config, campaign, lambda c, team: run_campaign(c, team, "cli", campaign, max_calls=max_calls, dry_run=dry_run))
+    if json:
+        print_json({"started": done.started, "failed": done.failed, "errors": list(done.errors), "dry_run": done.dry_run})
+        return
+    print(done.message)
+    for error in done.errors:
+        print(f"  {error}")
+
+
+@app.command()
+def pause(
+    campaign: CampaignArgument, hang_up: HangUpOption = False, config: ConfigOption = None, json: JsonOption = False
+) -> None:
+    """Stop dialling; when this returns, no new call starts."""
+    from dialer.flows.campaigns.stop import InFlight, pause_campaign
+
+    how = InFlight.HANG_UP if hang_up else InFlight.FINISH
+    _answer(_work(config, campaign, lambda c, team: pause_campaign(c, team, "cli", campaign, how)), json)
+
+
+@app.command()
+def resume(campaign: CampaignArgument, config: ConfigOption = None, json: JsonOption = False) -> None:
+    """Go on with a paused campaign."""
+    from dialer.flows.campaigns.stop import resume_campaign
+
+    _answer(_work(config, campaign, lambda c, team: resume_campaign(c, team, "cli", campaign)), json)
+
+
+@app.command()
+def cancel(
+    campaign: CampaignArgument, hang_up: HangUpOption = False, config: ConfigOption = None, json: JsonOption = False
+) -> None:
+    """End a campaign for good; when this returns, no new call starts."""
+    from dialer.flows.campaigns.stop import InFlight, cancel_campaign
+
+    how = InFlight.HANG_UP if hang_up else InFlight.FINISH
+    _answer(_work(config, campaign, lambda c, team: cancel_campaign(c, team, "cli", campaign, how)), json)
+
+
+@app.command()
+def status(campaign: CampaignArgument, config: ConfigOption = None, json: JsonOption = False) -> None:
+    """Counts, pace, and what the next contacts wait for."""
+    from dialer.cli.output import print_fields, print_json, print_table
+    from dialer.flows.campaigns.dashboard import dashboard_of
+
+    board = _work(config, campaign, lambda c, team: dashboard_of(c, team, campaign, pending=5))
+    if json:
+        shown = {"campaign": _summary(board.campaign), "counts": board.counts, "pace": board.pace, "queue": board.queue}
+        print_json(shown)
+        return
+    print_fields(_summary(board.campaign) | board.counts["by_status"] | board.pace)
+    waiting = [(row["id"], *(row["waiting_for"] or {}).values()) for row in board.queue["pending"]]
+    if waiting:
+        print_table(("next", "waits for", "until"), [row[:3] for row in waiting], title="\nWaiting")
+
+
+@app.command()
+def watch(campaign: CampaignArgument, config: ConfigOption = None, json: JsonOption = False) -> None:
+    """Live progress until the campaign runs no more; with --json, one line each half second."""
+    from dialer.cli.output import print_json
+    from dialer.cli.screen import screen
+    from dialer.flows.campaigns.dashboard import dashboard_of
+
+    async def work(context: ApiContext, team: str) -> Mapping[str, Any]:
+        with screen(silent=json) as watching:
+            while True:
+                board = await dashboard_of(context, team, campaign, pending=1, calling=1, recent=1)
+                watching.show({"counts": board.counts})
+                if json:
+                    print_json({"status": board.campaign["status"], "counts": board.counts, "pace": board.pace})
+                if board.campaign["status"] not in ("running", "scheduled"):
+                    return board.campaign
+                await context.clock.sleep(LOOK_SECONDS)
+
+    row = _work(config, campaign, work)
+    if not json:
+        _answer(row, json)

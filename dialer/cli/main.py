@@ -1,0 +1,75 @@
+"""The commands, put together, and the one place where an exception becomes a sentence and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from enum import IntEnum
+
+import typer
+
+from dialer.cli import campaigns, checks, contacts, demo, keys, roles, teams
+
+app = typer.Typer(
+    help="An outbound-campaign dialer: never twice, never at night, never after a no.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+roles.install(app)
+checks.install(app)
+demo.install(app)
+app.add_typer(teams.app, name="team")
+app.add_typer(keys.app, name="key")
+app.add_typer(contacts.app, name="contacts")
+app.add_typer(campaigns.app, name="campaign")
+
+
+class Exit(IntEnum):
+    REFUSED = 1
+    USAGE = 2
+    CONFIG = 3
+    UNAVAILABLE = 4
+
+
+UNAVAILABLE = {
+    "AlreadyRunning",
+    "CannotConnectNowError",
+    "ConnectionError",
+    "EmbeddedUnavailable",
+    "InvalidCatalogNameError",
+    "InvalidPasswordError",
+    "NotMigrated",
+    "PortTaken",
+    "QueueUnavailable",
+    "RedisError",
+    "StoresMissing",
+}
+"""By name, because importing what raises them would cost every command its quick start."""
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as fault:
+        code = _code(fault)
+        if code is None:
+            raise
+        print(f"dialer: {fault}", file=sys.stderr)
+        sys.exit(code)
+
+
+def _code(fault: BaseException) -> Exit | None:
+    """The exit code of an exception that says itself what is wrong; None for one that is a defect of ours."""
+    if isinstance(fault, BaseExceptionGroup):
+        codes = {_code(each) for each in fault.exceptions}
+        return codes.pop() if len(codes) == 1 else None
+    names = {kind.__name__ for kind in type(fault).__mro__}
+    if "ConfigFaults" in names:
+        return Exit.CONFIG
+    if names & UNAVAILABLE:
+        return Exit.UNAVAILABLE
+    return Exit.REFUSED if names & {"Refused", "Failed"} else None

@@ -1,0 +1,55 @@
+"""How commands answer: one JSON object on request, otherwise text for people."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, default=str, ensure_ascii=False))
+
+
+def print_fields(fields: Mapping[str, Any]) -> None:
+    """One `name  value` line each; empty values are left out."""
+    width = max((len(name) for name in fields), default=0)
+    for name, value in fields.items():
+        if value is not None:
+            print(f"{name.replace('_', ' '):<{width}}  {value}")
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str | None = None) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for column in columns:
+        numbers = all(isinstance(row[columns.index(column)], int | float) for row in rows) and bool(rows)
+        table.add_column(column, justify="right" if numbers else "left")
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row))
+    Console().print(table)
+
+
+def progress_over(size: int, position: Callable[[], int], unit: str, *, silent: bool) -> Callable[[int], None] | None:
+    """Something that is told how many `unit` are done, and shows a bar of how far `position` has come in `size` bytes. None when
+    nobody looks."""
+    if silent or not sys.stderr.isatty():
+        return None
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TextColumn("{task.fields[done]}"), TimeElapsedColumn())
+    progress = Progress(*columns, console=Console(stderr=True), transient=True)
+    bar = progress.add_task("", total=size, done="")
+    progress.start()
+
+    def show(done: int) -> None:
+        at = position()
+        progress.update(bar, completed=at, done=f"{done:,} {unit}")
+        if at >= size:
+            progress.stop()
+
+    return show

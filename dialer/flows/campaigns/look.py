@@ -1,0 +1,56 @@
+"""Look at campaigns of one team. What belongs to another team does not exist."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dialer.domain.errors import Conflict, NotFound
+from dialer.domain.machine import CampaignStatus
+from dialer.store import campaigns
+from dialer.store.campaigns import Deleted
+from dialer.store.database import Database
+from dialer.store.transaction import Transaction, reading
+
+
+async def found(on: Transaction, team: str, campaign: str) -> Mapping[str, Any]:
+    """The campaign's row with its counts, deleted or not. Raises `NotFound`."""
+    row = await campaigns.find(on, team, campaign)
+    if row is None:
+        raise NotFound(f"There is no campaign {campaign}; list your campaigns to find its id.")
+    return row
+
+
+async def held(on: Transaction, team: str, campaign: str) -> Mapping[str, Any]:
+    """The same, under the campaign's lock, for a change. Raises `Conflict` for a deleted one."""
+    await found(on, team, campaign)
+    await campaigns.lock_one(on, campaign)
+    return await alive(on, team, campaign)
+
+
+async def alive(on: Transaction, team: str, campaign: str) -> Mapping[str, Any]:
+    row = await found(on, team, campaign)
+    if row["deleted_at"] is not None:
+        raise Conflict(f"The campaign {campaign} was deleted and cannot be changed; create another one.")
+    return row
+
+
+async def get_campaign(database: Database, team: str, campaign: str) -> Mapping[str, Any]:
+    """Raises `NotFound`."""
+    async with reading(database) as on:
+        return await found(on, team, campaign)
+
+
+async def list_campaigns(
+    database: Database,
+    team: str,
+    *,
+    status: CampaignStatus | None = None,
+    assistant: str | None = None,
+    deleted: Deleted = "exclude",
+    limit: int = 50,
+    offset: int = 0,
+) -> tuple[list[Mapping[str, Any]], int]:
+    """One page, newest first, and the count of all that match."""
+    async with reading(database) as on:
+        return await campaigns.listing(on, team, status=status, assistant=assistant, deleted=deleted, limit=limit, offset=offset)

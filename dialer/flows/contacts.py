@@ -1,0 +1,181 @@
+"""Contacts: made, changed, found and erased.
+
+What may be said of a contact is judged here once, for the API and for campaigns that create and enrol. Promises that once a
+change to "do not call" has returned, no call to that contact starts; likewise none to a number that was replaced.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias
+
+from dialer.domain.errors import Conflict, Invalid, NotFound
+from dialer.domain.fence import FENCE_SECONDS
+from dialer.domain.phone import phone_of
+from dialer.flows.campaigns.means import Means
+from dialer.store import audit, callability, companies, contacts, teams
+from dialer.store.contacts import Filter
+from dialer.store.database import Database
+from dialer.store.places import place_set_ids
+from dialer.store.transaction import Transaction, reading, transaction
+from scheduler.zones import Place, candidates, is_zone
+
+Row: TypeAlias = Mapping[str, Any]
+
+HISTORY: Final = 20
+"""How many enrolments a contact's own page shows."""
+
+EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
+SUBDIVISION: Final = re.compile(r"[A-Z]{2}-[A-Z0-9]{1,3}")
+DEFAULTS: Final[Mapping[str, Any]] = {"lead_status": "new", "do_not_call": False, "custom_fields": {}, "tags": []}
+"""What a field has that was never given, or was cleared with null."""
+
+ERASED: Final[Mapping[str, Any]] = {
+    **dict.fromkeys(("company_id", "email", "phone", "phone_secondary", "job_title", "region", "source", "timezone", "notes")),
+    **dict.fromkeys(("first_name", "last_name"), ""),
+    "preferred_contact_method": None, "lead_status": "dnc", "do_not_call": True, "custom_fields": {}, "tags": [],
+}  # fmt: skip
+
+
+def judged(values: Mapping[str, Any], region: str) -> dict[str, Any]:
+    """The given fields as they are kept: numbers in E.164, nulls of fields with a default as that default.
+
+    `region` is where numbers without a country code are read. Raises Invalid with every fault at once.
+    """
+    kept = {name: DEFAULTS[name] if value is None and name in DEFAULTS else value for name, value in values.items()}
+    faults: dict[str, list[str]] = {}
+    for name, field in (("phone", "phone"), ("phone_secondary", "phoneSecondary")):
+        if kept.get(name) is not None:
+            try:
+                kept[name] = phone_of(kept[name], region, field)
+            except Invalid as fault:
+                faults |= fault.fields
+    if kept.get("timezone") is not None and not is_zone(kept["timezone"]):
+        faults["timezone"] = ["is not a time zone; write an IANA name such as America/New_York"]
+    if kept.get("email") is not None and not EMAIL.fullmatch(kept["email"]):
+        faults["email"] = ["is not an email address; write it as name@example.com"]
+    if kept.get("region") is not None and not SUBDIVISION.fullmatch(kept["region"]):
+        faults["region"] = ["is not a subdivision; write its ISO 3166-2 code such as US-CA"]
+    if faults:
+        raise Invalid(faults)
+    return kept
+
+
+async def create(database: Database, team_id: str, actor: str, values: Mapping[str, Any]) -> Row:
+    """A new contact in a transaction of its own. `values` are snake_case columns. Raises Invalid, NotFound."""
+    prepared = await prepare(database, team_id, values)
+    async with transaction(database, actor) as on:
+        contact_id = await add(on, prepared)
+        return await _found(on, team_id, contact_id)
+
+
+async def prepare(database: Database, team_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The whole row of a new contact, judged and placed, to be handed to `add`. Raises Invalid."""
+    kept = judged({**DEFAULTS, **values}, await _region(database, team_id))
+    return {**kept, "team_id": team_id, **await _placed(database, kept.get("timezone"), kept.get("phone"))}
+
+
+async def add(on: Transaction, prepared: Mapping[str, Any]) -> str:
+    """Write a prepared contact; its id. Raises NotFound for a company that is not the team's."""
+    await _check_company(on, prepared["team_id"], prepared)
+    return await contacts.add(on, prepared)
+
+
+async def listing(database: Database, wanted: Filter, *, limit: int, offset: int) -> tuple[list[Row], int]:
+    async with reading(database) as on:
+        return await contacts.listing(on, wanted, limit=limit, offset=offset)
+
+
+async def get(database: Database, team_id: str, contact_id: str) -> tuple[Row, list[Row]]:
+    """The contact and its newest enrolments. Raises NotFound."""
+    async with reading(database) as on:
+        return await _found(on, team_id, contact_id), await contacts.campaign_history(on, contact_id, HISTORY)
+
+
+async def change(means: Means, team_id: str, actor: str, contact_id: str, values: Mapping[str, Any]) -> Row:
+    """Set the given fields, null clears. Raises Invalid, NotFound.
+
+    Calls that were not placed yet follow at once: with do-not-call their enrolments are skipped, with another number or zone they
+    take that over.
+    """
+    database, now = means.database, means.clock.now()
+    kept = judged(values, await _region(database, team_id))
+    async with reading(database) as on:
+        before = await _found(on, team_id, contact_id)
+    moves = any(name in kept and kept[name] != before[name] for name in ("phone", "timezone"))
+    if moves:
+        kept |= await _placed(database, kept.get("timezone", before["timezone"]), kept.get("phone", before["phone"]))
+    stops = bool(kept.get("do_not_call"))
+    async with transaction(database, actor) as on:
+        held = await callability.lock_waiting(on, [contact_id]) if moves or stops else callability.Held((), ())
+        locked = await contacts.lock(on, team_id, contact_id)
+        if locked is None:
+            raise _unknown(contact_id)
+        if moves and (locked["phone"], locked["timezone"]) != (before["phone"], before["timezone"]):
+            raise Conflict("The contact was changed by somebody else meanwhile; read it again and repeat your change.")
+        await _check_company(on, team_id, kept)
+        await contacts.change(on, contact_id, now, kept)
+        if stops:
+            await callability.withdraw(on, [contact_id], held, now)
+        elif moves:
+            await callability.readdress(on, [contact_id], held, now)
+        if "do_not_call" in kept and kept["do_not_call"] != locked["do_not_call"]:
+            await _audit_no(on, actor, team_id, contact_id, kept["do_not_call"])
+        changed = await _found(on, team_id, contact_id)
+    if moves or stops:
+        await means.pause(FENCE_SECONDS)
+        await means.ringer.wake(held.scopes)
+    return changed
+
+
+async def erase(means: Means, team_id: str, actor: str, contact_id: str) -> None:
+    """Delete a contact; where past calls refer to it, what they say of the person is emptied. Raises NotFound, Conflict."""
+    async with reading(means.database) as on:
+        if await contacts.find(on, team_id, contact_id) is None:
+            raise _unknown(contact_id)
+    nowhere = await _placed(means.database, None, None)
+    now = means.clock.now()
+    async with transaction(means.database, actor) as on:
+        if await contacts.lock(on, team_id, contact_id) is None:
+            raise _unknown(contact_id)
+        if number := await contacts.open_enrolments(on, contact_id):
+            raise Conflict(f"The contact waits or is being called in {number} unfinished campaign(s); remove it there first.")
+        await contacts.remove(on, contact_id, {**ERASED, **nowhere, "deleted_at": now, "updated_at": now})
+        await audit.record(on, team_id=team_id, actor=actor, action="contact.erased", entity_id=contact_id)
+
+
+async def _placed(database: Database, timezone: str | None, phone: str | None) -> dict[str, Any]:
+    place: Place = candidates(timezone, phone)
+    ids = await place_set_ids(database.pool, [place.zones])
+    return {"place_set_id": ids[place.zones], "place_source": place.source}
+
+
+async def _region(database: Database, team_id: str) -> str:
+    async with reading(database) as on:
+        team = await teams.get(on, team_id)
+    if team is None:
+        raise NotFound("teamId: there is no such team.")
+    return team.default_region
+
+
+async def _found(on: Transaction, team_id: str, contact_id: str) -> Row:
+    row = await contacts.find(on, team_id, contact_id)
+    if row is None:
+        raise _unknown(contact_id)
+    return row
+
+
+def _unknown(contact_id: str) -> NotFound:
+    return NotFound(f"There is no contact {contact_id}.")
+
+
+async def _check_company(on: Transaction, team_id: str, values: Mapping[str, Any]) -> None:
+    company_id = values.get("company_id")
+    if company_id is not None and await companies.find(on, team_id, company_id) is None:
+        raise NotFound(f"companyId: there is no company {company_id}; send the id of one of your team.")
+
+
+async def _audit_no(on: Transaction, actor: str, team_id: str, contact_id: str, do_not_call: bool) -> None:
+    action = "contact.do_not_call" if do_not_call else "contact.may_be_called"
+    await audit.record(on, team_id=team_id, actor=actor, action=action, entity_id=contact_id)

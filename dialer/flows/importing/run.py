@@ -1,0 +1,181 @@
+"""The import itself: read a batch, check it, copy it, in one transaction, so that a crash leaves nothing visible.
+
+The next batch is read and checked while Postgres works on the last one. Memory holds two batches, whatever the file's size.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import BinaryIO, Final, TypeAlias
+
+from dialer.domain.errors import Conflict, NotFound
+from dialer.domain.fence import FENCE_SECONDS
+from dialer.flows.campaigns.means import Means
+from dialer.flows.importing.columns import DELIMITERS, resolve
+from dialer.flows.importing.options import ERRORS_TOLD, ImportOptions, ImportResult, RowError
+from dialer.flows.importing.rows import Good, Reader, Reject, Zones
+from dialer.flows.importing.sheet import FileRefused, Sheet
+from dialer.store import audit, callability, companies, imports, teams
+from dialer.store.database import Database
+from dialer.store.places import place_set_ids
+from dialer.store.transaction import Transaction, reading, transaction
+
+BATCH: Final = 5_000
+"""Rows that are read and written together."""
+
+Records: TypeAlias = Iterator[tuple[int, list[str]]]
+Batch: TypeAlias = list[Good | Reject]
+NOTHING_HELD: Final = callability.Held((), ())
+
+
+async def import_contacts(
+    means: Means,
+    team_id: str,
+    actor: str,
+    file: BinaryIO,
+    options: ImportOptions,
+    *,
+    name: str,
+    progress: Callable[[int], None] | None = None,
+) -> ImportResult:
+    """Import a CSV file; `name` is only kept. `progress` gets the number of rows that are through, after each batch.
+
+    Raises FileRefused when the file cannot be read as a whole, NotFound for a team or company that is not there, Conflict
+    while another import of the team is under way. Then nothing was imported.
+    """
+    if options.delimiter not in DELIMITERS:
+        raise FileRefused(f"is none of {', '.join(DELIMITERS.values())}; send one of them", field="delimiter")
+    region = await _region(means.database, team_id, options.default_company_id)
+    sheet = await asyncio.to_thread(Sheet, file, options.delimiter)
+    reader = Reader(resolve(sheet.header, options.column_mapping, options.delimiter), region)
+    async with _undoable(means.database, actor, undo=options.dry_run) as on:
+        batch_id = await imports.begin(on, team_id, name, sheet.header)
+        if batch_id is None:
+            raise Conflict("Another import of this team is under way; try again when it has ended.")
+        work = _Import(means, on, team_id, actor, batch_id, options)
+        await _each_batch(iter(sheet), reader, work.write, progress)
+        result = await work.finish()
+    if work.changed and not options.dry_run:
+        await means.pause(FENCE_SECONDS)
+        await means.ringer.wake(work.held.scopes)
+    return result
+
+
+class _DryRun(Exception):
+    """Everything was tried; nothing is to be kept."""
+
+
+@asynccontextmanager
+async def _undoable(database: Database, actor: str, *, undo: bool) -> AsyncIterator[Transaction]:
+    try:
+        async with transaction(database, actor) as on:
+            yield on
+            if undo:
+                raise _DryRun
+    except _DryRun:
+        return
+
+
+async def _region(database: Database, team_id: str, company_id: str | None) -> str:
+    async with reading(database) as on:
+        team = await teams.get(on, team_id)
+        if team is None:
+            raise NotFound("teamId: there is no such team.")
+        if company_id is not None and await companies.find(on, team_id, company_id) is None:
+            raise NotFound(f"defaultCompanyId: there is no company {company_id}; send the id of one of your team.")
+    return team.default_region
+
+
+async def _each_batch(
+    records: Records, reader: Reader, write: Callable[[Batch], Awaitable[None]], progress: Callable[[int], None] | None
+) -> None:
+    done = 0
+    batch = await asyncio.to_thread(_read, records, reader)
+    if not batch:
+        raise FileRefused("the file has a header and no rows; it needs a row for each contact", row=2, column=1)
+    while batch:
+        try:
+            async with asyncio.TaskGroup() as group:
+                ahead = group.create_task(asyncio.to_thread(_read, records, reader))
+                group.create_task(_written(write, batch))
+        except ExceptionGroup as faults:
+            raise faults.exceptions[0] from None
+        done += len(batch)
+        if progress is not None:
+            progress(done)
+        batch = ahead.result()
+
+
+def _read(records: Records, reader: Reader) -> Batch:
+    return [reader.read(row, cells) for row, cells in islice(records, BATCH)]
+
+
+async def _written(write: Callable[[Batch], Awaitable[None]], batch: Batch) -> None:
+    await write(batch)
+
+
+@dataclass(slots=True)
+class _Import:
+    means: Means
+    on: Transaction
+    team_id: str
+    actor: str
+    batch_id: str
+    options: ImportOptions
+    imported: int = 0
+    repeated: int = 0
+    failed: int = 0
+    errors: list[RowError] = field(default_factory=list)
+    held: callability.Held = NOTHING_HELD
+    changed: bool = False
+    _places: dict[Zones, int] = field(default_factory=dict)
+
+    @property
+    def _keep(self) -> bool:
+        return self.options.duplicate_mode != "skip"
+
+    async def write(self, batch: Batch) -> None:
+        rejects = [row for row in batch if isinstance(row, Reject)]
+        good = [row for row in batch if isinstance(row, Good)]
+        if rejects:
+            self.failed += len(rejects)
+            self.errors += [RowError(r.row, r.field, r.message) for r in rejects[: ERRORS_TOLD - len(self.errors)]]
+            await imports.reject(self.on, self.batch_id, [(r.row, r.field, r.message, r.cells) for r in rejects])
+        if good:
+            if new := {row.zones for row in good} - self._places.keys():
+                self._places |= await place_set_ids(self.means.database.pool, new)
+            await imports.stage(self.on, [(*row.staged, self._places[row.zones]) for row in good])
+            if self.options.auto_create_companies:
+                await imports.add_companies(self.on, self.team_id)
+            self._count(await imports.add_staged(self.on, self.team_id, self.options.default_company_id, keep=self._keep))
+
+    def _count(self, added: tuple[int, int]) -> None:
+        born, repeated = added
+        self.imported += born
+        self.repeated += repeated
+
+    async def finish(self) -> ImportResult:
+        self._count(await imports.add_nameless(self.on, self.team_id, self.options.default_company_id, keep=self._keep))
+        if self._keep and self.repeated:
+            await self._settle()
+        updated, skipped = (self.repeated, 0) if self._keep else (0, self.repeated)
+        total = self.imported + self.repeated + self.failed
+        counts = {"imported": self.imported, "updated": updated, "skipped": skipped, "failed": self.failed, "total": total}
+        await imports.finish(self.on, self.batch_id, counts)
+        await audit.record(
+            self.on, team_id=self.team_id, actor=self.actor, action="contacts.imported", entity_id=self.batch_id, detail=counts
+        )
+        return ImportResult(**counts, errors=tuple(self.errors), batch_id=None if self.options.dry_run else self.batch_id)
+
+    async def _settle(self) -> None:
+        """Overwrite what was there. Locks first: whoever calls somebody locks the campaign and then the contact."""
+        self.held = await callability.lock_waiting(self.on, await imports.repeated_waiting(self.on))
+        replace, now = self.options.duplicate_mode == "replace", self.means.clock.now()
+        stops, moves = await imports.settle(self.on, self.options.default_company_id, now, replace=replace)
+        await callability.withdraw(self.on, stops, self.held, now)
+        await callability.readdress(self.on, moves, self.held, now)
+        self.changed = bool(stops or moves)

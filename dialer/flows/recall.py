@@ -1,0 +1,51 @@
+"""Recall: an attempt that was claimed and may not, or cannot, be placed goes back, and why is asked of the preflight."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from dialer.domain.attempt import Turn
+from dialer.domain.conclude import recall
+from dialer.domain.machine import AttemptState
+from dialer.domain.outcome import Disposition
+from dialer.domain.preflight import Facts, Go, Never, Reason, Verdict, Wait, preflight
+from dialer.flows.settle import Case
+
+BREATH = timedelta(seconds=1)
+"""How long a contact rests that nothing speaks against: its claim came too late, or its rules had just changed."""
+
+
+def refuse(case: Case) -> Turn | None:
+    """The turn for a queued attempt that the fence did not let through; None when it is not queued any more."""
+    standing = case.stand.standing
+    if standing.progress.state is not AttemptState.QUEUED:
+        return None
+    match verdict(case):
+        case Go():
+            return recall(standing, "stale", case.now + BREATH, case.now)
+        case Wait(reason, until):
+            return recall(standing, reason, until or case.now + BREATH, case.now)
+        case Never(Reason.DO_NOT_CALL | Reason.SUPPRESSED as reason):
+            return recall(standing, reason, case.now, case.now, never=Disposition.DO_NOT_CALL)
+        case Never(reason):
+            return recall(standing, reason, case.now + BREATH, case.now)
+
+
+def verdict(case: Case) -> Verdict:
+    """What the preflight says of an attempt that holds its slots already."""
+    stand = case.stand
+    facts = Facts(
+        campaign_status=stand.campaign_status,
+        pause_reason=stand.pause_reason,
+        rules=case.rules,
+        zones=case.zones,
+        to_number=stand.standing.to_number,
+        do_not_call=stand.standing.do_not_call,
+        suppressed_until=stand.suppressed_until,
+        next_attempt_at=case.now,
+        free=None,
+        budget=None,
+        caller_ids=1 if stand.caller_id_active else 0,
+        trunk_ready=stand.assistant_enabled,
+    )
+    return preflight(facts, case.now)

@@ -1,0 +1,112 @@
+"""Reconcile: attempts that have been silent for too long are looked up at the carrier, and only what it knows settles them.
+
+Also here, because they start with the same question: a phone that rings longer than the ring timeout or past the window's end,
+and a call longer than the campaign allows, are hung up by us. Needs no ownership: anyone may ask about any attempt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from adapters.base import Absent, Live, Over, Sighting, TelephonyAdapter, Unsure
+from adapters.errors import AdapterError
+from adapters.events import Outcome
+from dialer.domain.attempt import Progress, Turn
+from dialer.domain.conclude import conclude, recall
+from dialer.domain.fence import FENCE_SECONDS
+from dialer.domain.machine import UNFINISHED_PLACING, AttemptState
+from dialer.flows.follow import Follower
+from dialer.flows.place import Trunk
+from dialer.flows.settle import Case, Settler
+from dialer.store import attempts
+from dialer.store.attempts import Silent
+from dialer.store.database import Pool
+from scheduler.clock import Clock
+
+AT_ONCE = 20
+MOST = 200
+EVERY_SECONDS = 5.0
+GIVE_UP = timedelta(minutes=10)
+"""An attempt that the carrier cannot tell anything about for so long ends as unknown; it is never dialled again by itself."""
+CLOCKS = timedelta(seconds=60)
+"""How far the carrier's clock may be behind ours without a look-up missing a call."""
+
+log = logging.getLogger(__name__)
+
+
+class Reconciler:
+    def __init__(self, pool: Pool, settler: Settler, follower: Follower, trunks: Mapping[str, Trunk], clock: Clock) -> None:
+        self._pool = pool
+        self._settler = settler
+        self._follower = follower
+        self._trunks = trunks
+        self._clock = clock
+
+    async def sweep(self) -> int:
+        """Ask about everything that is overdue now; returns about how many."""
+        silence = {
+            name: FENCE_SECONDS + trunk.adapter.capabilities.place_timeout + trunk.adapter.capabilities.settle
+            for name, trunk in self._trunks.items()
+        }
+        overdue = await attempts.overdue(self._pool, silence, self._clock.now(), most=MOST, every=EVERY_SECONDS)
+        places = asyncio.Semaphore(AT_ONCE)
+
+        async def ask(silent: Silent) -> None:
+            async with places:
+                await self._ask(silent, self._trunks[silent.trunk].adapter)
+
+        async with asyncio.TaskGroup() as group:
+            for silent in overdue:
+                group.create_task(ask(silent))
+        return len(overdue)
+
+    async def _ask(self, silent: Silent, adapter: TelephonyAdapter) -> None:
+        sighting = await adapter.find(silent.attempt, silent.to_number, silent.ref, silent.placing_at - CLOCKS)
+        log.info("attempt %s was silent in %s; the carrier says %s", silent.attempt, silent.state, type(sighting).__name__)
+        if isinstance(sighting, Over):
+            await self._follower.follow(silent.trunk, sighting.events)
+            return
+        await self._settler.settle(silent.attempt, lambda case: settle_sighting(case, silent, sighting))
+        if isinstance(sighting, Live) and _must_end(silent, sighting, self._clock.now()):
+            try:
+                await adapter.hang_up(silent.attempt, sighting.ref)
+            except AdapterError as fault:
+                log.warning("attempt %s could not be hung up: %s", silent.attempt, fault)
+
+
+def _must_end(silent: Silent, live: Live, now: datetime) -> bool:
+    if live.answered:
+        since = silent.answered_at or now
+        return now >= since + timedelta(seconds=silent.limit_seconds)
+    rings_since = silent.ringing_at or silent.placing_at
+    return now >= silent.not_after or now >= rings_since + timedelta(seconds=silent.ring_seconds)
+
+
+def settle_sighting(case: Case, silent: Silent, sighting: Sighting) -> Turn | None:
+    """What a look-up makes of an attempt; None when it has moved on since, or nothing new is known."""
+    standing, now = case.stand.standing, case.now
+    was = standing.progress
+    if was.ended_at is not None or was.state is not silent.state:
+        return None
+    match sighting:
+        case Live(ref, answered):
+            became = _seen(was, ref, answered, now)
+        case Absent() if was.state in UNFINISHED_PLACING and was.ref is None:
+            return recall(standing, "absent", now, now)
+        case Unsure() if now < silent.placing_at + GIVE_UP:
+            became = replace(was, state=AttemptState.UNKNOWN) if was.state is AttemptState.PLACING else was
+        case _:  # the carrier took it once and knows nothing of it any more, or will never tell
+            became = replace(was, state=AttemptState.ENDED, outcome=Outcome.UNKNOWN, ended_at=now)
+    return conclude(standing, became, case.rules, now)
+
+
+def _seen(was: Progress, ref: str, answered: bool, now: datetime) -> Progress:
+    if answered and was.state is not AttemptState.ANSWERED:
+        return replace(was, state=AttemptState.ANSWERED, answered_at=now, ref=ref)
+    if was.state in UNFINISHED_PLACING:
+        return replace(was, state=AttemptState.RINGING, ringing_at=now, ref=ref)
+    return was

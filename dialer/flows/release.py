@@ -1,0 +1,132 @@
+"""Release: from what is due to queued attempts and dial jobs. The scheduler's `Book`, on the ledger.
+
+Owns the reading of campaigns' rules (kept until their version changes) and of place sets (which never change). A campaign whose
+rules cannot be read is not dialled and is said so, once per version. While Redis cannot be rung, nothing is released.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+
+from dialer.domain.campaign import CampaignRules, rules_of
+from dialer.flows.ring import Ringer
+from dialer.store import claims
+from dialer.store.claims import Claim, Claimed, DueCampaign, Prospect
+from dialer.store.database import Pool
+from dialer.telemetry import metrics
+from scheduler.clock import Clock
+from scheduler.planner import CallerId, CampaignView, Lane, Plan, Snapshot, plan
+
+log = logging.getLogger(__name__)
+
+
+class RulesReader:
+    """Campaigns' rules and place sets' zones, read once."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._rules: dict[str, tuple[int, CampaignRules | None]] = {}
+        self._zones: dict[int, tuple[str, ...]] = {}
+
+    async def rules(self, versions: Mapping[str, int]) -> dict[str, CampaignRules]:
+        """Campaign id → rules at this version or a newer one; unreadable ones are left out."""
+        unknown = [id for id, version in versions.items() if self._rules.get(id, (0, None))[0] < version]
+        for row in await claims.rules(self._pool, unknown) if unknown else ():
+            self._rules[row["id"]] = (row["rules_version"], _read(row))
+        found = {id: self._rules[id][1] for id in versions if id in self._rules}
+        return {id: rules for id, rules in found.items() if rules is not None}
+
+    async def zones(self, place_sets: Collection[int]) -> Mapping[int, tuple[str, ...]]:
+        """Place set → zones; more than was asked for, perhaps."""
+        unknown = set(place_sets) - self._zones.keys()
+        if unknown:
+            self._zones |= await claims.zones(self._pool, unknown)
+        return self._zones
+
+
+def _read(row: Mapping[str, object]) -> CampaignRules | None:
+    try:
+        return rules_of(row)
+    except ValueError as fault:
+        log.error("campaign %s is not dialled: its rules cannot be read: %s", row["id"], fault)
+        return None
+
+
+class LedgerBook:
+    """`scheduler.ticker.Book` on the ledger, for one task: it remembers what the last snapshot saw. `trunks` are the configured
+    ones; campaigns of others wait."""
+
+    def __init__(self, pool: Pool, ringer: Ringer, clock: Clock, trunks: Collection[str], rules: RulesReader) -> None:
+        self._pool = pool
+        self._ringer = ringer
+        self._clock = clock
+        self._trunks = frozenset(trunks)
+        self._rules = rules
+        self._seen: dict[str, tuple[DueCampaign, CampaignRules]] = {}
+
+    async def snapshot(self, dirty: frozenset[str] | None, as_if: str | None = None) -> Snapshot:
+        now = self._clock.now()
+        due = [c for c in await claims.due(self._pool, now, dirty, as_if) if c.trunk in self._trunks]
+        if not due:
+            self._seen = {}
+            return Snapshot(now, (), {})
+        rules = await self._rules.rules({c.id: c.version for c in due})
+        zones = await self._rules.zones({place for c in due for place, _, _ in c.lanes})
+        readable = [c for c in due if c.id in rules]
+        self._seen = {c.id: (c, rules[c.id]) for c in readable}
+        free = {key: room for c in readable for key, room in c.rooms.items()}
+        return Snapshot(now, tuple(_view(c, rules[c.id], zones) for c in readable), free)
+
+    async def release(self, made: Plan) -> frozenset[str]:
+        """Claim and ring. The campaigns whose locks somebody else held come back as keys."""
+        wanted = self._claims(made)
+        if not wanted or not await self._ringer.reachable():
+            return frozenset()
+        got: dict[str, int] = {}
+        for each in await self._claim(wanted):
+            got[each.campaign] = got.get(each.campaign, 0) + 1
+        short = [c for c in wanted if got.get(c.campaign.id, 0) < c.release.count]
+        if short:
+            await claims.tighten(self._pool, [(c.campaign.id, o.place_set, o.priority) for c in short for o in c.release.lanes])
+        return frozenset(f"campaign:{c.campaign.id}" for c in short if c.campaign.id not in got)
+
+    async def run(self, campaign: str) -> list[Claimed]:
+        """Release for one running campaign now, what its free slots take."""
+        wanted = self._claims(plan(await self.snapshot(frozenset({f"campaign:{campaign}"}))))
+        mine = [each for each in wanted if each.campaign.id == campaign]
+        return await self._claim(mine) if mine and await self._ringer.reachable() else []
+
+    async def preview(self, campaign: str) -> list[Prospect]:
+        """What `run` would take if the campaign were running and its run unlimited; writes nothing."""
+        snapshot = await self.snapshot(frozenset({f"campaign:{campaign}"}), as_if=campaign)
+        mine = [each for each in self._claims(plan(snapshot)) if each.campaign.id == campaign]
+        return await claims.peek(self._pool, mine[0], snapshot.now) if mine else []
+
+    def _claims(self, made: Plan) -> list[Claim]:
+        return [Claim(release, *self._seen[release.campaign]) for release in made.releases]
+
+    async def _claim(self, wanted: Sequence[Claim]) -> list[Claimed]:
+        claimed = await claims.claim(self._pool, wanted, self._clock.now())
+        if claimed:
+            metrics.RELEASES.inc(len(claimed))
+            await self._ringer.dial(claimed)
+        return claimed
+
+
+def _view(c: DueCampaign, rules: CampaignRules, zones: Mapping[int, tuple[str, ...]]) -> CampaignView:
+    return CampaignView(
+        id=c.id,
+        team=c.team,
+        trunk=c.trunk,
+        weight=rules.weight,
+        window=rules.window,
+        zone=rules.zone,
+        margin=rules.margin,
+        scopes=claims.shared_scopes(c),
+        run_remaining=None,  # the campaign's scope holds what is left of a run, and its room says so
+        calls_per_second=rules.calls_per_second,
+        caller_ids=tuple(CallerId(n.id, n.number, n.weight, f"number:{n.id}") for n in c.numbers),
+        lanes=tuple(Lane(place, zones[place], priority, pending) for place, priority, pending in c.lanes),
+        live=c.live,
+    )

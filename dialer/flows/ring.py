@@ -1,0 +1,53 @@
+"""Doorbells and dial jobs: what is said to Redis after a commit. All of it may be lost; the sweep says it again.
+
+A Redis that cannot be reached is logged and never undoes what is committed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from dialer.queue import Bell, Job, JobQueue, QueueUnavailable
+from dialer.store.claims import Claimed
+
+QUEUE = "dialer:dials"
+PLACE = "place"
+
+log = logging.getLogger(__name__)
+
+
+class Ringer:
+    """Wakes schedulers with scope keys, workers with dial jobs."""
+
+    def __init__(self, bell: Bell, jobs: JobQueue) -> None:
+        self._bell = bell
+        self._jobs = jobs
+        self._lost = False
+
+    async def reachable(self) -> bool:
+        """Whether workers can be told of new attempts; asks Redis only after it had failed."""
+        if self._lost:
+            await self.dial(())
+        return not self._lost
+
+    async def wake(self, keys: Iterable[str]) -> None:
+        """Something changed for these scope keys: a slot was freed, work became due."""
+        try:
+            await self._bell.ring(keys)
+        except QueueUnavailable as fault:
+            log.warning("doorbell not rung, the next tick finds it: %s", fault)
+
+    async def dial(self, claimed: Iterable[Claimed]) -> bool:
+        """One dial job per attempt, all in one round trip; False when nobody could be told."""
+        jobs = [
+            Job(PLACE, {"attempt": c.attempt, "campaign": c.campaign, "trunk": c.trunk}, c.attempt, max_tries=1) for c in claimed
+        ]
+        try:
+            await self._jobs.enqueue(jobs)
+        except QueueUnavailable as fault:
+            self._lost = True
+            log.warning("%d dial jobs not enqueued, their attempts will be recalled: %s", len(jobs), fault)
+            return False
+        self._lost = False
+        return True

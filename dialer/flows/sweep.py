@@ -1,0 +1,60 @@
+"""Sweep: the safety net under everything that is said only once. Reads the ledger, asks nobody outside.
+
+Recalls what was claimed and not placed, makes endings of what is written but was not followed, starts campaigns whose hour has
+come, rests those that are done, and recounts.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from dialer.flows.follow import Follower
+from dialer.flows.recall import refuse
+from dialer.flows.ring import Ringer
+from dialer.flows.settle import Settler
+from dialer.store import attempts, claims, recount
+from dialer.store.database import Pool
+from dialer.telemetry import metrics
+from scheduler.clock import Clock
+
+AT_ONCE = 50
+"""Campaigns whose tallies are recounted in one statement."""
+
+log = logging.getLogger(__name__)
+
+
+class Sweeper:
+    def __init__(self, pool: Pool, settler: Settler, follower: Follower, ringer: Ringer, clock: Clock) -> None:
+        self._pool = pool
+        self._settler = settler
+        self._follower = follower
+        self._ringer = ringer
+        self._clock = clock
+
+    async def sweep(self) -> None:
+        """Once every few seconds."""
+        await self._settler.settle_all(await attempts.stale(self._pool), refuse)
+        await self._follower.refollow(await attempts.unheard(self._pool))
+        started = await claims.start_scheduled(self._pool, self._clock.now())
+        if started:
+            log.info("started as scheduled: %s", ", ".join(started))
+            await self._ringer.wake(f"campaign:{id}" for id in started)
+        live, unknown, offset = await attempts.vitals(self._pool, self._clock.now())
+        metrics.LIVE_ATTEMPTS.set(live)
+        metrics.UNKNOWN_ATTEMPTS.set(unknown)
+        metrics.CLOCK_OFFSET_SECONDS.set(offset)
+
+    async def recount(self) -> int:
+        """Once a minute: every count against what it counts. Returns how many disagreed, each of which is a defect."""
+        active = await recount.active_campaigns(self._pool)
+        await claims.rest(self._pool, [id for id, status in active.items() if status == "running"], self._clock.now())
+        ids = list(active)
+        wrong = await recount.scopes(self._pool)
+        if wrong:
+            await recount.mend_scopes(self._pool, [each.what for each in wrong])
+        for start in range(0, len(ids), AT_ONCE):
+            wrong += await recount.tallies(self._pool, ids[start : start + AT_ONCE])
+        for each in wrong:
+            log.error("recount disagrees: %s is kept as %d, counted %d", each.what, each.counted, each.found)
+        metrics.RECOUNT_DISAGREEMENTS.inc(len(wrong))
+        return len(wrong)

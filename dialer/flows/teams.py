@@ -1,0 +1,94 @@
+"""Teams and their API keys: made, listed and revoked by whoever holds the machine (the command line)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from dialer.domain.errors import Conflict, Invalid, NotFound
+from dialer.domain.keys import SCOPES, SHOWN, ApiKey, hashed, new_key
+from dialer.domain.phone import is_region
+from dialer.store import audit, keys, teams
+from dialer.store.database import Database
+from dialer.store.errors import Taken
+from dialer.store.teams import Team
+from dialer.store.transaction import reading, transaction
+
+
+async def create_team(
+    database: Database, *, name: str, default_region: str = "US", max_concurrent_calls: int | None = None, actor: str = "cli"
+) -> Team:
+    """`default_region` (ISO 3166-1, two letters) is where numbers without a country code are read. Raises Invalid, Conflict."""
+    name, default_region = name.strip(), default_region.upper()
+    if not name:
+        raise Invalid({"name": "is empty; give the team a name"})
+    if not is_region(default_region):
+        raise Invalid({"defaultRegion": "is not a country with telephone numbers; write its two letters such as US or DE"})
+    async with transaction(database, actor) as on:
+        try:
+            team = await teams.add(on, name=name, default_region=default_region, max_concurrent_calls=max_concurrent_calls)
+        except Taken:
+            raise Conflict(f"name: there is already a team {name!r}; choose another name.") from None
+        await audit.record(on, team_id=team.id, actor=actor, action="team.created", entity_id=team.id)
+    return team
+
+
+async def list_teams(database: Database) -> list[Team]:
+    async with reading(database) as on:
+        return await teams.every(on)
+
+
+async def find_team(database: Database, wanted: str) -> Team:
+    """By id or by name. Raises NotFound."""
+    async with reading(database) as on:
+        team = await teams.get(on, wanted) or await teams.named(on, wanted)
+    if team is None:
+        raise NotFound(f"team: there is none with the id or name {wanted!r}; `dialer team list` shows them.")
+    return team
+
+
+async def create_key(
+    database: Database,
+    *,
+    team_id: str,
+    name: str,
+    now: datetime,
+    scopes: Iterable[str] = ("*",),
+    expires_at: datetime | None = None,
+    live: bool = True,
+    actor: str = "cli",
+) -> tuple[str, ApiKey]:
+    """The key itself, which is shown once and never again, and what is kept of it. Raises Invalid, NotFound."""
+    wanted = sorted(set(scopes))
+    if unknown := [scope for scope in wanted if scope not in SCOPES]:
+        raise Invalid({"scopes": f"{', '.join(unknown)}: not known; known are {', '.join(sorted(SCOPES))}"})
+    if not wanted:
+        raise Invalid({"scopes": "is empty; a key without scopes may do nothing"})
+    if not name.strip():
+        raise Invalid({"name": "is empty; name the key after whoever gets it"})
+    if expires_at is not None and expires_at <= now:
+        raise Invalid({"expiresAt": "has passed; choose a later time"})
+    key = new_key(live=live)
+    async with transaction(database, actor) as on:
+        if await teams.get(on, team_id) is None:
+            raise NotFound("team: there is none with this id.")
+        kept = await keys.add(
+            on, team_id=team_id, name=name.strip(), key_hash=hashed(key), prefix=key[:SHOWN], scopes=wanted, expires_at=expires_at
+        )
+        await audit.record(on, team_id=team_id, actor=actor, action="key.created", entity_id=kept.id, detail={"scopes": wanted})
+    return key, kept
+
+
+async def list_keys(database: Database, team_id: str) -> list[ApiKey]:
+    async with reading(database) as on:
+        return await keys.of_team(on, team_id)
+
+
+async def revoke_key(database: Database, *, key_id: str, now: datetime, actor: str = "cli") -> ApiKey:
+    """No process accepts the key once this has returned. Raises NotFound."""
+    async with transaction(database, actor) as on:
+        revoked = await keys.revoke(on, key_id, now)
+        if revoked is None:
+            raise NotFound("key: there is none with this id that is not revoked.")
+        await audit.record(on, team_id=revoked.team_id, actor=actor, action="key.revoked", entity_id=key_id)
+    return revoked

@@ -1,0 +1,55 @@
+"""HTTP as a task of a role: uvicorn with our signals, our logs and our drain."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from starlette.types import ASGIApp
+
+DRAIN_SECONDS = 10
+"""How long open requests may take to end after SIGTERM."""
+
+
+class PortTaken(Exception):
+    """The HTTP port cannot be listened at."""
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to the role that runs it."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(app: ASGIApp, host: str, port: int, stop: asyncio.Event) -> None:
+    """Answer at `host`:`port` until `stop` is set, then let open requests end. Raises `PortTaken`."""
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+        server_header=False,
+    )
+    server = _Server(config)
+    try:
+        async with asyncio.TaskGroup() as group:
+            serving = group.create_task(server.serve(), name="uvicorn")
+            stopping = group.create_task(_stop(server, stop), name="uvicorn stop")
+            await asyncio.wait({serving})
+            stopping.cancel()
+    except* SystemExit:  # uvicorn's way of saying that it could not bind
+        raise PortTaken(
+            f"http.port {port} on {host} cannot be listened at; is another daemon running? Choose another port."
+        ) from None
+
+
+async def _stop(server: uvicorn.Server, stop: asyncio.Event) -> None:
+    await stop.wait()
+    server.should_exit = True

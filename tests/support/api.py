@@ -1,0 +1,213 @@
+"""The API in the test's own process: a small client that speaks ASGI, and a context with a clock that stands still.
+
+async with open_api(database, redis_url) as api:
+    answer = await api.post("/api/crm/contacts", {"teamId": api.team, "firstName": "Ada", "lastName": "Lovelace"})
+    assert answer.status == 200 and answer.json["contact"]["first_name"] == "Ada"
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import FastAPI
+
+from adapters.base import TelephonyAdapter
+from adapters.events import CallEvent
+from dialer.api.app import build
+from dialer.api.context import ApiContext
+from dialer.flows import teams
+from dialer.flows.ring import Ringer
+from dialer.queue import Bell, JobQueue, close, connect
+from dialer.settings import Settings
+from dialer.store.database import Database
+from scheduler.clock import Clock, SystemClock
+
+BOUNDARY = "----dialer-test"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+    @property
+    def faults(self) -> dict[str, list[str]]:
+        """The fieldErrors of an error answer."""
+        found: dict[str, list[str]] = self.json["details"]["fieldErrors"]
+        return found
+
+
+@dataclass(slots=True)
+class Waits:
+    """Stands in for the waiting of the fence: notes the seconds and returns at once."""
+
+    seconds: list[float] = field(default_factory=list)
+
+    async def __call__(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+
+
+@dataclass(frozen=True)
+class Api:
+    """One team's view of the API. `team` and `key` are a fresh team's unless changed by `using`."""
+
+    app: FastAPI
+    context: ApiContext
+    bell: Bell
+    waits: Waits
+    team: str
+    key: str | None
+
+    def using(self, key: str | None) -> Api:
+        return replace(self, key=key)
+
+    async def get(self, path: str, **query: Any) -> Answer:
+        return await self.send("GET", path, query=query)
+
+    async def post(self, path: str, body: Any = None, **query: Any) -> Answer:
+        return await self.send("POST", path, body, query=query)
+
+    async def put(self, path: str, body: Any) -> Answer:
+        return await self.send("PUT", path, body)
+
+    async def patch(self, path: str, body: Any) -> Answer:
+        return await self.send("PATCH", path, body)
+
+    async def delete(self, path: str, body: Any = None) -> Answer:
+        return await self.send("DELETE", path, body)
+
+    async def upload(self, path: str, file: bytes, *, name: str = "contacts.csv", **fields: str) -> Answer:
+        """A multipart form with one file and text fields."""
+        parts = [
+            f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'.encode()
+            for key, value in fields.items()
+        ]
+        head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\nContent-Type: text/csv\r\n\r\n'
+        body = b"".join([*parts, head.encode(), file, f"\r\n--{BOUNDARY}--\r\n".encode()])
+        return await self.send("POST", path, body, headers={"content-type": f"multipart/form-data; boundary={BOUNDARY}"})
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Bytes go as they are, anything else but None as JSON."""
+        sent = {"host": "test"}
+        if self.key is not None:
+            sent["authorization"] = f"Bearer {self.key}"
+        content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        if content:
+            sent |= {"content-type": "application/json", "content-length": str(len(content))}
+        sent |= {name.lower(): value for name, value in (headers or {}).items()}
+        return await _call(self.app, method, path, query or {}, sent, content)
+
+
+async def _call(
+    app: FastAPI, method: str, path: str, query: Mapping[str, Any], headers: Mapping[str, str], content: bytes
+) -> Answer:
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "root_path": "",
+        "query_string": urlencode({k: v for k, v in query.items() if v is not None}, doseq=True).encode(),
+        "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()],
+        "client": ("127.0.0.1", 1),
+        "server": ("test", 80),
+    }
+    pieces = iter([content[at : at + 65_536] for at in range(0, len(content), 65_536)] or [b""])
+    left = max(1, -(-len(content) // 65_536))
+    messages: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        nonlocal left
+        left -= 1
+        return {"type": "http.request", "body": next(pieces, b""), "more_body": left > 0}
+
+    async def send(message: Any) -> None:
+        messages.append(message)
+
+    await app(scope, receive, send)
+    start = next(m for m in messages if m["type"] == "http.response.start")
+    said = {name.decode().lower(): value.decode("latin-1") for name, value in start["headers"]}
+    return Answer(start["status"], said, b"".join(m.get("body", b"") for m in messages if m["type"] == "http.response.body"))
+
+
+async def nothing_released(_campaign: str) -> Sequence[Any]:
+    return []
+
+
+async def nobody_hung_up(_campaign: str) -> None:
+    return None
+
+
+async def nothing_followed(_trunk: str, _events: Sequence[CallEvent]) -> None:
+    return None
+
+
+async def fresh_team(database: Database, name: str, now: datetime, scopes: Iterable[str] = ("*",)) -> tuple[str, str]:
+    """A new team's id and a key for it."""
+    team = await teams.create_team(database, name=name, default_region="US", actor="test")
+    key, _ = await teams.create_key(database, team_id=team.id, name="test", scopes=scopes, now=now, actor="test")
+    return team.id, key
+
+
+@asynccontextmanager
+async def open_api(
+    database: Database,
+    redis_url: str,
+    *,
+    clock: Clock | None = None,
+    trunks: Mapping[str, TelephonyAdapter] | None = None,
+    settings: Settings | None = None,
+    **doors: Any,
+) -> AsyncIterator[Api]:
+    """`doors` are further fields of the context, such as `release`, `preview`, `hang_up`, `follow` or `pause`."""
+    redis = connect(redis_url)
+    await redis.flushdb()
+    clock = clock or SystemClock()
+    waits = Waits()
+    bell = Bell(redis)
+    chosen: dict[str, Any] = {
+        "pause": waits,
+        "release": nothing_released,
+        "preview": nothing_released,
+        "hang_up": nobody_hung_up,
+        "follow": nothing_followed,
+    } | doors
+    context = ApiContext(
+        database=database,
+        clock=clock,
+        settings=settings or Settings(),
+        ringer=Ringer(bell, JobQueue(redis, "dialer:test")),
+        trunks=trunks or {},
+        **chosen,
+    )
+    team, key = await fresh_team(database, "Team", clock.now())
+    try:
+        yield Api(build(context), context, bell, waits, team, key)
+    finally:
+        await close(redis)
