@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 
 class NotMigrated(Exception):
-    """The database is not at this version's schema; run `dialer migrate`."""
+    """The database has no schema, or one older than this version's; run `dialer migrate`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ async def house(settings: Settings) -> AsyncIterator[House]:
     """Open the stores. `settings` must hold both URLs. Raises `NotMigrated`."""
     assert settings.database.url is not None and settings.redis.url is not None
     url = settings.database.url.get_secret_value()
-    if await migrate.current(url) != migrate.newest():
+    if not await migrate.usable(url):
         raise NotMigrated((NotMigrated.__doc__ or "").strip())
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(

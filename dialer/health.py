@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from dialer.telemetry import metrics
+
+READY_SECONDS = 2.0
+"""How long the stores may take to answer before the role calls itself not ready."""
 
 
 @asynccontextmanager
@@ -21,7 +25,8 @@ async def serving(port: int | None, ready: Callable[[], Awaitable[None]]) -> Asy
 
     async def readyz(_: web.Request) -> web.Response:
         try:
-            await ready()
+            async with asyncio.timeout(READY_SECONDS):
+                await ready()
         except Exception as fault:
             return web.Response(status=503, text=f"not ready: {type(fault).__name__}\n")
         return web.Response(text="ready\n")

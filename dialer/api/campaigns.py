@@ -50,6 +50,11 @@ Clock = Annotated[Line, Field(examples=["09:00"])]
 Shown = Annotated[int, Field(ge=1, le=100)]
 
 
+def _omitted(names: AliasChoices) -> Any:
+    """`OMITTED` for a field with an alias."""
+    return Field(default_factory=lambda: None, validation_alias=names)
+
+
 class NewCampaignBody(Body):
     team_id: Id
     assistant_id: Id
@@ -72,7 +77,7 @@ class NewCampaignBody(Body):
 class CampaignChange(Body):
     assistant_id: Id = OMITTED
     company_id: Id | None = None
-    from_number_ids: Numbers = Field(default_factory=list, validation_alias=NUMBERS)
+    from_number_ids: Numbers = _omitted(NUMBERS)
     name: Name = OMITTED
     description: Prose | None = None
     status: Literal["running", "paused", "cancelled", "scheduled", "draft"] = OMITTED
@@ -81,7 +86,7 @@ class CampaignChange(Body):
     call_window_end: Clock = OMITTED
     call_window_timezone: Line = OMITTED
     max_concurrent_calls: Count = OMITTED
-    max_attempts_per_contact: Attempts = Field(default=3, validation_alias=ATTEMPTS)
+    max_attempts_per_contact: Attempts = _omitted(ATTEMPTS)
     retry_delay_minutes: Delay = OMITTED
     settings: JsonObject | None = Field(default=None, description="Merged key by key; null clears a key, or all of them")
 

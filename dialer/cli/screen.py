@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
@@ -43,7 +44,7 @@ class Lively:
 
 @contextmanager
 def screen(*, silent: bool) -> Iterator[Screen]:
-    if silent:
+    if silent or not sys.stdout.isatty():
         yield Silent()
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn

@@ -122,7 +122,9 @@ def _is_short_code(text: str, region: str) -> bool:
     """Whether dialling this as it stands, in its country, reaches an emergency service or a short code."""
     from phonenumbers import connects_to_emergency_number, normalize_digits_only
 
-    digits = normalize_digits_only(text)
-    if not 0 < len(digits) <= LONGEST_SHORT_CODE or text.startswith(("+", "\uff0b")) or any(sign.isalpha() for sign in text):
+    if text.startswith(("+", "\uff0b")) or any(sign.isalpha() for sign in text):
         return False
-    return len(digits) <= SURELY_SHORT_CODE or bool(connects_to_emergency_number(digits, region))
+    digits = normalize_digits_only(text)
+    if len(digits) > LONGEST_SHORT_CODE:
+        return False
+    return 0 < len(digits) <= SURELY_SHORT_CODE or bool(connects_to_emergency_number(digits, region))

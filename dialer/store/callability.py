@@ -61,7 +61,7 @@ async def withdraw(on: Transaction, contacts: Collection[str], held: Held, now: 
 
 
 async def readdress(on: Transaction, contacts: Collection[str], held: Held, now: datetime) -> int:
-    """Waiting enrolments of these contacts take over their present number and place; one without a number is skipped. How many."""
+    """Waiting enrolments of these contacts take over their number and place; without a number they are skipped. How many."""
     statement = written(f"""{_WAITING}
         update campaign_contacts t
         set status = case when p.phone is null then 'skipped' else 'pending' end,

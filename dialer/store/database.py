@@ -65,7 +65,10 @@ async def hot_pool(url: str, *, size: int = 10, statement_timeout: float = 5) ->
         command_timeout=statement_timeout + 5,
         init=_prepare,
         connection_class=_Hot,
-        server_settings=_settings(statement_timeout, lock_timeout=str(LOCK_WAIT_MS)),
+        # Planning a hot statement anew takes longer than running it, and compiling it much longer.
+        server_settings=_settings(
+            statement_timeout, lock_timeout=str(LOCK_WAIT_MS), plan_cache_mode="force_generic_plan", jit="off"
+        ),
     )
 
 

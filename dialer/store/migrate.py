@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from alembic import command
@@ -11,6 +12,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from dialer.store.database import engine_for
+
+logging.getLogger("alembic").setLevel(logging.WARNING)
 
 LOCK = 0x64696C6572  # "dialer": two migrate jobs at once wait for each other
 
@@ -41,12 +44,22 @@ def _upgrade(connection: Connection) -> tuple[str | None, str | None]:
 
 async def migrate(url: str) -> tuple[str | None, str | None]:
     """Upgrade to the newest schema. Returns the revision before and after."""
-    engine = engine_for(url)
+    engine = engine_for(url, statement_timeout=0)  # a large table takes as long as it takes
     try:
         async with engine.connect() as connection:
             return await connection.run_sync(_upgrade)
     finally:
         await engine.dispose()
+
+
+async def usable(url: str) -> bool:
+    """Whether this version can run on the database: its schema is ours, or one that a newer version made. Schemas only grow
+    (expand, then contract one release later), so the last release runs on the newest schema."""
+    found = await current(url)
+    if found is None:
+        return False
+    ours = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    return found == newest() or found not in ours
 
 
 async def current(url: str) -> str | None:

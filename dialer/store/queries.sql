@@ -274,8 +274,9 @@ select id from call_attempts where ended_at is null and state = 'queued' and cla
   order by claimed_at limit 2000
 
 -- name: overdue
--- Take on attempts about which the carrier must be asked: placing or unknown and silent past $2 seconds (per trunk), ringing past the
--- ring timeout, up past the longest duration; each at most once in $4 seconds. $1 trunks, $2 seconds, $3 how many.
+-- Take on attempts about which the carrier must be asked: placing or unknown and silent for longer than the trunk's silence, ringing
+-- past the ring timeout or the window's end, and once a minute those that are up, for their last callback may have been lost.
+-- $1 trunks, $2 silence in seconds per trunk, $3 how many at most, $4 seconds between two questions about one attempt, $5 now.
 update call_attempts a set asked_at = clock_timestamp()
   where a.id in (
     select x.id from call_attempts x join unnest($1::text[], $2::float8[]) as w(trunk, silence) on w.trunk = x.trunk
@@ -284,7 +285,8 @@ update call_attempts a set asked_at = clock_timestamp()
         when 'placing' then x.not_after < $5::timestamptz or x.placing_at < $5::timestamptz - make_interval(secs => w.silence + case when x.provider_ref is null then 0 else x.ring_seconds end)
         when 'unknown' then true
         when 'ringing' then x.not_after < $5 or x.ringing_at < $5 - make_interval(secs => x.ring_seconds + w.silence)
-        when 'answered' then x.answered_at < $5 - make_interval(secs => x.limit_seconds + w.silence)
+        when 'answered' then x.answered_at < $5 - make_interval(secs => least(x.limit_seconds, 60) + w.silence)
+          and coalesce(x.asked_at < clock_timestamp() - interval '60 seconds', true)
         else false end
     order by x.asked_at nulls first limit $3 for update of x skip locked)
   returning a.id, a.state, a.trunk, a.to_number, a.provider_ref, a.placing_at, a.ringing_at, a.answered_at, a.ring_seconds, a.limit_seconds,

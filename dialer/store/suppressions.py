@@ -77,13 +77,14 @@ def _scope(entry: Entry) -> dict[str, Any]:
 
 
 async def campaigns_to_call(on: Transaction, entry: Entry) -> list[str]:
-    """Campaigns in which a contact with this number waits. By the contact's number, which is indexed: an enrolment that waits
-    carries the same one."""
+    """Unfinished campaigns in which a contact with this number waits. By the contact's number, which is indexed: an enrolment
+    that waits carries the same one."""
     statement = written(f"""
         select distinct t.campaign_id
         from teams m
           join contacts p on p.team_id = m.id and p.phone = :number
           join campaign_contacts t on t.contact_id = p.id
+          join campaigns c on c.id = t.campaign_id and c.status not in ('completed', 'cancelled')
         where t.status in ('pending', 'queued') and {_REACHED} and (cast(:team as text) is null or m.id = :team)
     """)
     return list((await on.execute(statement, _scope(entry))).scalars())
@@ -99,9 +100,10 @@ async def stop_calling(on: Transaction, entry: Entry, campaigns: Collection[str]
             and {_REACHED} and t.scopes <@ cast(:held as text[])
           returning t.campaign_contact_id
         ), waits as (
-          select t.id from campaign_contacts t join contacts p on p.id = t.contact_id
-          where p.phone = :number and t.campaign_id = any(:campaigns) and t.status = 'pending' and t.to_number = :number
-            and {_REACHED}
+          select t.id from campaigns c
+            join contacts p on p.team_id = c.team_id and p.phone = :number
+            join campaign_contacts t on t.campaign_id = c.id and t.contact_id = p.id
+          where c.id = any(:campaigns) and t.status = 'pending' and t.to_number = :number and {_REACHED}
           union
           select campaign_contact_id from gone
         )
@@ -118,11 +120,11 @@ async def stop_calling(on: Transaction, entry: Entry, campaigns: Collection[str]
 
 
 async def call_again(on: Transaction, entry: Entry, campaigns: Collection[str], now: datetime) -> None:
-    """Enrolments in `campaigns` that this entry alone had put off until its end are due now."""
+    """Enrolments in `campaigns` that this entry had put off until its end are due now."""
     statement = written(f"""
         update campaign_contacts t set next_attempt_at = :now, reason = null
-        where t.campaign_id = any(:campaigns) and t.to_number = :number and t.status = 'pending' and t.reason = 'suppressed'
-          and t.next_attempt_at = :until and {_REACHED}
-          and t.contact_id in (select p.id from contacts p where p.phone = :number and p.team_id = t.team_id)
+        from campaigns c join contacts p on p.team_id = c.team_id and p.phone = :number
+        where c.id = any(:campaigns) and t.campaign_id = c.id and t.contact_id = p.id and t.to_number = :number
+          and t.status = 'pending' and t.reason = 'suppressed' and t.next_attempt_at = :until and {_REACHED}
     """)
     await on.execute(statement, _scope(entry) | {"campaigns": list(campaigns), "now": now, "until": entry.expires_at})

@@ -37,7 +37,6 @@ PLACEMENTS = Counter(
     registry=REGISTRY,
 )
 EVENTS = Counter("dialer_events_total", "Call events that were new to the ledger, by phase.", ["phase"], registry=REGISTRY)
-JOBS = Counter("dialer_jobs_total", "Jobs of the queue, by result (done, failed, refused).", ["result"], registry=REGISTRY)
 RECOUNT_DISAGREEMENTS = Counter(
     "dialer_recount_disagreements_total",
     "Scopes whose counter of live attempts differed from a recount: each one is a defect.",
@@ -50,25 +49,13 @@ FAILURES = Counter(
     registry=REGISTRY,
 )
 
-REFILL_SECONDS = Histogram(
-    "dialer_refill_seconds",
-    "From the commit that freed a slot to the placement of the next call.",
-    buckets=_LATENCY,
-    registry=REGISTRY,
-)
 PLACE_SECONDS = Histogram(
     "dialer_place_seconds", "How long the carrier took to answer a placement.", ["trunk"], buckets=_LATENCY, registry=REGISTRY
 )
-TICK_SECONDS = Histogram("dialer_tick_seconds", "One round of plan and release.", buckets=_LATENCY, registry=REGISTRY)
 
 LIVE_ATTEMPTS = Gauge("dialer_live_attempts", "Attempts that hold a slot: queued, placing, ringing, answered.", registry=REGISTRY)
 UNKNOWN_ATTEMPTS = Gauge(
     "dialer_unknown_attempts", "Attempts that were maybe placed and wait for a look-up to settle it.", registry=REGISTRY
-)
-OLDEST_DUE_SECONDS = Gauge(
-    "dialer_due_contacts_oldest_seconds",
-    "How long the longest waiting due contact of a running campaign with an open window has waited.",
-    registry=REGISTRY,
 )
 CLOCK_OFFSET_SECONDS = Gauge(
     "dialer_clock_offset_seconds", "This machine's clock minus the database's; windows rest on it.", registry=REGISTRY

@@ -7,6 +7,7 @@ async with open_api(database, redis_url) as api:
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -138,17 +139,20 @@ async def _call(
         "client": ("127.0.0.1", 1),
         "server": ("test", 80),
     }
-    pieces = iter([content[at : at + 65_536] for at in range(0, len(content), 65_536)] or [b""])
-    left = max(1, -(-len(content) // 65_536))
+    pieces = [content[at : at + 65_536] for at in range(0, len(content), 65_536)] or [b""]
     messages: list[dict[str, Any]] = []
+    answered = asyncio.Event()
 
     async def receive() -> dict[str, Any]:
-        nonlocal left
-        left -= 1
-        return {"type": "http.request", "body": next(pieces, b""), "more_body": left > 0}
+        if pieces:
+            return {"type": "http.request", "body": pieces.pop(0), "more_body": bool(pieces)}
+        await answered.wait()  # whoever reads on waits for the client to go away
+        return {"type": "http.disconnect"}
 
     async def send(message: Any) -> None:
         messages.append(message)
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            answered.set()
 
     await app(scope, receive, send)
     start = next(m for m in messages if m["type"] == "http.response.start")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LIST = Path(str(files("dialer"))).parent / "deploy" / "demo" / "contacts.csv"
 CALLER_IDS = ("+14155552671", "+442071838750", "+4930901820")
 SHUT_CONTACTS = 10
-LOOK_SECONDS = 0.25
+LOOK_SECONDS = 0.5
 
 
 def install(app: typer.Typer) -> None:
@@ -77,8 +77,9 @@ def demo(
         from dialer.cli.demo.report import show_result
 
         show_result(result)
-    if result["dialled_twice"] or result["outside_window"] or result["campaign_status"] != "completed":
-        raise Failed("the demo broke a law or did not end; see above")
+    broken = [law for law in ("dialled_twice", "outside_window", "open_enrolments", "recount_disagreements") if result[law]]
+    if broken or result["campaign_status"] != "completed" or result["max_in_flight"] > concurrency:
+        raise Failed(f"the demo broke a law or did not end: {', '.join(broken) or result['campaign_status']}")
 
 
 def behaviour(answer_rate: float, call_seconds: float, seed: int) -> object:
@@ -225,13 +226,14 @@ async def _result(
     from adapters.simulated.carrier import verdict
     from dialer.cli.demo.report import outside_window, read_books
     from dialer.domain.campaign import rules_of
-    from dialer.store import claims
+    from dialer.store import claims, recount
     from dialer.store.database import Database
 
     assert stage.settings.database.url is not None
     async with await Database.open(stage.settings.database.url.get_secret_value(), pool_size=2) as database:
         books = await read_books(database.pool, main)
         others = await read_books(database.pool, shut)
+        wrong = await recount.scopes(database.pool) + await recount.tallies(database.pool, [main, shut])
         rules = {row["id"]: rules_of(row) for row in await claims.rules(database.pool, [main, shut])}
     entries = stage.entries()
     mine, theirs = verdict.of_campaign(entries, main), verdict.of_campaign(entries, shut)
@@ -258,6 +260,8 @@ async def _result(
         "seconds": round(seconds, 1),
         "utilisation": None if judged.utilisation is None else round(judged.utilisation, 4),
         "refill_p50_ms": None if judged.refill_p50_ms is None else round(judged.refill_p50_ms, 2),
+        "open_enrolments": books.open_enrolments,
+        "recount_disagreements": len(wrong),
         "shut_campaign_calls": len(theirs),
         "shut_campaign_opens_at": min(waits) if waits else None,
     }

@@ -22,7 +22,8 @@ REQUIRED: Final = ("first_name", "last_name", "phone")
 SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = {
     "first_name": ("firstName", "first", "given name", "forename", "vorname", "prenom", "nombre", "voornaam", "nome"),
     "last_name": (
-        "lastName", "last", "surname", "family name", "second name", "nachname", "nom", "apellido", "apellidos", "achternaam", "cognome",
+        "lastName", "last", "surname", "family name", "second name", "nachname", "nom", "apellido", "apellidos",
+        "achternaam", "cognome",
     ),
     "email": ("email", "e-mail", "mail", "email address", "e-mail address", "correo"),
     "phone": (
@@ -30,7 +31,8 @@ SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = {
         "cell phone", "primary phone", "phone 1", "telefon", "telefonnummer", "handy", "telefono", "telefoon", "number",
     ),
     "phone_secondary": (
-        "phoneSecondary", "secondary phone", "phone 2", "other phone", "second phone", "alternate phone", "work phone", "home phone",
+        "phoneSecondary", "secondary phone", "phone 2", "other phone", "second phone", "alternate phone", "work phone",
+        "home phone",
     ),
     "job_title": ("jobTitle", "title", "position", "role", "job"),
     "region": ("region", "subdivision", "state code"),

@@ -91,12 +91,27 @@ class Reader:
         place = candidates(get("timezone"), phone)
         return Good(
             Staged(
-                row, texts["first_name"] or "", texts["last_name"] or "", get("email"), phone, self._phone(cells, "phone_secondary"),
-                get("job_title"), get("region"), get("lead_status"), get("source"), get("timezone"), get("preferred_contact_method"),
-                self._do_not_call(cells), get("notes"), self._custom(cells), self._tags(cells), get("company"), place.source,
+                row=row,
+                first_name=texts["first_name"] or "",
+                last_name=texts["last_name"] or "",
+                email=get("email"),
+                phone=phone,
+                phone_secondary=self._phone(cells, "phone_secondary"),
+                job_title=get("job_title"),
+                region=get("region"),
+                lead_status=get("lead_status"),
+                source=get("source"),
+                timezone=get("timezone"),
+                preferred_contact_method=get("preferred_contact_method"),
+                do_not_call=self._do_not_call(cells),
+                notes=get("notes"),
+                custom_fields=self._custom(cells),
+                tags=self._tags(cells),
+                company=get("company"),
+                place_source=place.source,
             ),
             place.zones,
-        )  # fmt: skip
+        )
 
     def _check(self, get: Callable[[str], str | None]) -> None:
         if (email := get("email")) is not None and not EMAIL.fullmatch(email):

@@ -27,7 +27,7 @@ async def test_the_least_that_is_needed_and_every_default(desk: Desk) -> None:
     assert answer.status == 200
     campaign = answer.json["campaign"]
     assert campaign["id"].startswith("camp_")
-    expected = {
+    expected: dict[str, Any] = {
         "status": "draft",
         "from_number": "+493012345",
         "from_number_ids": [desk.number],
@@ -61,7 +61,12 @@ async def test_an_appointed_time_schedules_it(desk: Desk) -> None:
 
 
 async def test_aliases_and_snake_case_are_understood(desk: Desk) -> None:
-    sent = {"team_id": desk.api.team, "assistant_id": desk.assistant, "phoneNumberIds": [desk.number], "name": "A"}
+    sent: dict[str, Any] = {
+        "team_id": desk.api.team,
+        "assistant_id": desk.assistant,
+        "phoneNumberIds": [desk.number],
+        "name": "A",
+    }
     sent |= {"maxRetries": 5}
     campaign = (await desk.api.post(URL, sent)).json["campaign"]
     assert (campaign["from_number_ids"], campaign["max_attempts_per_contact"]) == ([desk.number], 5)

@@ -119,8 +119,15 @@ async def test_after_the_end_only_its_words_can_change(desk: Desk) -> None:
 async def test_faults_are_named_as_they_were_sent_and_nothing_is_written(desk: Desk) -> None:
     before = await desk.campaign()
     answer = await edit(desk, before["id"], name="New", callWindowEnd="09:00", settings={"priority": 0})
-    assert (answer.status, answer.faults.keys()) == (400, {"callWindowEnd", "settings.priority"})
-    for body in ({"name": None}, {"fromNumberIds": []}, {"fromNumberIds": None}, {"status": None}, {"totalContacts": 1}):
+    assert (answer.status, set(answer.faults)) == (400, {"callWindowEnd", "settings.priority"})
+    bodies: list[dict[str, Any]] = [
+        {"name": None},
+        {"fromNumberIds": []},
+        {"fromNumberIds": None},
+        {"status": None},
+        {"total": 1},
+    ]
+    for body in bodies:
         assert (await edit(desk, before["id"], **body)).status == 400
     assert await desk.look(before["id"]) == before
 

@@ -102,9 +102,11 @@ async def test_errors_end_at_a_hundred_and_the_count_does_not(desk: Desk) -> Non
 
 async def test_a_campaign_that_has_ended_cannot_run(desk: Desk, stranger: Api) -> None:
     campaign = (await desk.campaign(status="cancelled"))["id"]
-    for body in ({}, {"dryRun": True}):
+    bodies: list[dict[str, Any]] = [{}, {"dryRun": True}]
+    for body in bodies:
         assert (await desk.api.post(f"{URL}/{campaign}/run", body)).status == 409
-    for body in ({"maxCalls": 0}, {"maxCalls": "3"}, {"calls": 3}):
+    bodies = [{"maxCalls": 0}, {"maxCalls": "3"}, {"calls": 3}]
+    for body in bodies:
         assert (await desk.api.post(f"{URL}/{campaign}/run", body)).status == 400
     assert (await desk.api.post(f"{URL}/camp_nobody/run")).status == 404
 

@@ -55,7 +55,7 @@ async def test_an_entry_of_one_campaign_holds_there_only(desk: Desk, stranger: A
     assert [m["status"] for m in await desk.members(other)] == ["pending"]
     for sent in ({"scope": "campaign"}, {"campaignId": one}):
         answer = await desk.api.post(URL, {"teamId": desk.api.team, "phoneNumber": NUMBER, **sent})
-        assert (answer.status, answer.faults.keys()) == (400, {"campaignId"})
+        assert (answer.status, set(answer.faults)) == (400, {"campaignId"})
     foreign = {"teamId": stranger.team, "phoneNumber": NUMBER, "scope": "campaign", "campaignId": one}
     assert (await stranger.post(URL, foreign)).status == 404
 
@@ -102,4 +102,4 @@ async def test_adding_it_again_overwrites_and_the_list_is_filtered(desk: Desk) -
 async def test_what_cannot_be_suppressed_is_refused(desk: Desk) -> None:
     for sent, field in (({"phoneNumber": "12"}, "phoneNumber"), ({"expiresAt": "2026-01-05T12:00:00Z"}, "expiresAt")):
         answer = await desk.api.post(URL, {"teamId": desk.api.team, "phoneNumber": NUMBER, **sent})
-        assert (answer.status, answer.faults.keys()) == (400, {field})
+        assert (answer.status, set(answer.faults)) == (400, {field})

@@ -147,7 +147,11 @@ async def test_replace_overwrites_with_everything(api: Api) -> None:
 @pytest.mark.parametrize("mode", ["update", "replace"])
 async def test_no_import_takes_a_do_not_call_back(api: Api, mode: str) -> None:
     await send(api, file_of("Ann,Lee,+14155552671,,yes,,,,,", "Bob,Ray,+14155552672,,,,,,,"))
-    await send(api, file_of("Ann,Lee,+14155552671,,no,,,,,", "Bob,Ray,+14155552672,,x,,,,,", "Bob,Ray,+14155552672,,,,,,,"), duplicateMode=mode)
+    await send(
+        api,
+        file_of("Ann,Lee,+14155552671,,no,,,,,", "Bob,Ray,+14155552672,,x,,,,,", "Bob,Ray,+14155552672,,,,,,,"),
+        duplicateMode=mode,
+    )
     assert [contact["do_not_call"] for contact in await contacts(api)] == [True, True]
     assert api.waits.seconds == [0.5]
 
@@ -170,7 +174,9 @@ async def test_a_default_company_must_be_the_teams(api: Api) -> None:
 
 
 async def test_a_dry_run_tells_everything_and_keeps_nothing(api: Api) -> None:
-    answer = (await send(api, file_of("A,A,+14155552671,,,,,New Ltd,,", "B,B,12,,,,,,,"), dryRun="true", autoCreateCompanies="true")).json
+    answer = (
+        await send(api, file_of("A,A,+14155552671,,,,,New Ltd,,", "B,B,12,,,,,,,"), dryRun="true", autoCreateCompanies="true")
+    ).json
     assert (answer["imported"], answer["failed"], answer["batch_id"]) == (1, 1, None)
     assert await contacts(api) == []
     assert (await api.get("/api/crm/companies", teamId=api.team)).json["count"] == 0
@@ -209,7 +215,9 @@ async def test_an_import_is_on_record_and_tells_its_progress(api: Api) -> None:
         api.context, api.team, "cli", io.BytesIO(file_of(*rows)), ImportOptions(), name="x.csv", progress=told.append
     )
     assert told == [BATCH, BATCH + 1]
-    row = await api.context.database.pool.fetchrow("select actor, entity_id, detail from audit where action = 'contacts.imported'")
+    row = await api.context.database.pool.fetchrow(
+        "select actor, entity_id, detail from audit where action = 'contacts.imported'"
+    )
     assert row is not None
     assert (row["actor"], row["entity_id"], row["detail"]["imported"]) == ("cli", result.batch_id, BATCH + 1)
 

@@ -15,7 +15,8 @@ from dialer.store.tables import metadata
 async def test_the_tables_are_what_the_migrations_make(database: Database) -> None:
     def differences(connection: Connection) -> list[object]:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "include_object": _columns_only})
-        return compare_metadata(context, metadata)
+        found: list[object] = compare_metadata(context, metadata)
+        return found
 
     async with database.engine.connect() as connection:
         assert await connection.run_sync(differences) == []

@@ -16,15 +16,11 @@ DOCUMENTED = {
     "dialer_releases_total": ("counter", ()),
     "dialer_placements_total": ("counter", ("result",)),
     "dialer_events_total": ("counter", ("phase",)),
-    "dialer_jobs_total": ("counter", ("result",)),
     "dialer_recount_disagreements_total": ("counter", ()),
     "dialer_failures_total": ("counter", ("loop",)),
-    "dialer_refill_seconds": ("histogram", ()),
     "dialer_place_seconds": ("histogram", ("trunk",)),
-    "dialer_tick_seconds": ("histogram", ()),
     "dialer_live_attempts": ("gauge", ()),
     "dialer_unknown_attempts": ("gauge", ()),
-    "dialer_due_contacts_oldest_seconds": ("gauge", ()),
     "dialer_clock_offset_seconds": ("gauge", ()),
 }
 

@@ -1,0 +1,199 @@
+"""api.md section 2: contacts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.dialects import postgresql
+
+from dialer.store.contacts import SEARCHED
+from dialer.store.tables import contacts
+from tests.support.api import Api
+
+CONTACTS = "/api/crm/contacts"
+
+EVERYTHING = {
+    "firstName": "Zoë", "lastName": "Ångström", "email": "zoe@example.com", "phone": "(415) 555-2671", "phoneSecondary": "+49 30 123456",
+    "jobTitle": "CTO", "region": "US-CA", "leadStatus": "qualified", "source": "fair", "timezone": "America/Los_Angeles",
+    "preferredContactMethod": "phone", "doNotCall": False, "notes": "likes tea", "customFields": {"shoe": {"size": 41}},
+    "tags": ["vip", "new"],
+}  # fmt: skip
+ANSWERED = {
+    "first_name": "Zoë", "last_name": "Ångström", "email": "zoe@example.com", "phone": "+14155552671", "phone_secondary": "+4930123456",
+    "job_title": "CTO", "region": "US-CA", "lead_status": "qualified", "source": "fair", "timezone": "America/Los_Angeles",
+    "preferred_contact_method": "phone", "do_not_call": False, "notes": "likes tea", "custom_fields": {"shoe": {"size": 41}},
+    "tags": ["vip", "new"], "company_id": None, "company": None, "last_contacted_at": None,
+}  # fmt: skip
+
+
+async def make(api: Api, **fields: Any) -> dict[str, Any]:
+    answer = await api.post(CONTACTS, {"teamId": api.team, "firstName": "Ann", "lastName": "Lee", **fields})
+    assert answer.status == 200, answer.text
+    contact: dict[str, Any] = answer.json["contact"]
+    return contact
+
+
+async def test_create_answers_with_the_whole_contact(api: Api) -> None:
+    contact = await make(api, **EVERYTHING)
+    assert contact.keys() == ANSWERED.keys() | {"id", "team_id", "created_at", "updated_at"}
+    assert {key: contact[key] for key in ANSWERED} == ANSWERED
+    assert contact["id"].startswith("cont_")
+    assert contact["team_id"] == api.team
+    assert contact["created_at"].endswith("Z")
+
+
+async def test_snake_case_is_understood_and_defaults_hold(api: Api) -> None:
+    answer = await api.post(
+        CONTACTS, {"team_id": api.team, "first_name": " Ann ", "last_name": "Lee", "lead_status": None, "tags": None}
+    )
+    contact = answer.json["contact"]
+    assert (contact["first_name"], contact["lead_status"], contact["do_not_call"], contact["tags"], contact["custom_fields"]) == (
+        "Ann", "new", False, [], {},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fields", "fault"),
+    [
+        ({"firstName": " "}, "firstName"),
+        ({"lastName": None}, "lastName"),
+        ({"phone": "12"}, "phone"),
+        ({"phone": "911"}, "phone"),
+        ({"phone": "+19005551234"}, "phone"),
+        ({"phoneSecondary": "+1 415 555 2671 ext 5"}, "phoneSecondary"),
+        ({"email": "nobody"}, "email"),
+        ({"timezone": "Mars/Olympus"}, "timezone"),
+        ({"region": "California"}, "region"),
+        ({"tags": "vip"}, "tags"),
+        ({"doNotCall": "yes"}, "doNotCall"),
+        ({"customFields": []}, "customFields"),
+        ({"customFields": {"a": "\x00"}}, "customFields"),
+        ({"customFields": {"a": float("nan")}}, "customFields"),
+        ({"customFields": {"a": "\ud800"}}, "customFields"),
+        ({"notes": "a\x00b"}, "notes"),
+        ({"notes": "\ud800"}, "notes"),
+        ({"source": "x" * 501}, "source"),
+        ({"campaignPriority": 100, "campaignId": "camp_x"}, "campaignPriority"),
+    ],
+)
+async def test_a_bad_field_is_named(api: Api, fields: dict[str, Any], fault: str) -> None:
+    answer = await api.post(CONTACTS, {"teamId": api.team, "firstName": "Ann", "lastName": "Lee", **fields})
+    assert (answer.status, list(answer.faults)) == (400, [fault])
+    assert "2671" not in answer.text
+
+
+async def test_every_fault_is_told_at_once(api: Api) -> None:
+    answer = await api.post(
+        CONTACTS, {"teamId": api.team, "firstName": "A", "lastName": "B", "phone": "1", "email": "x", "timezone": "y"}
+    )
+    assert set(answer.faults) == {"phone", "email", "timezone"}
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+async def test_a_change_is_partial_and_null_clears(api: Api, method: str) -> None:
+    contact = await make(api, **EVERYTHING)
+    path = f"{CONTACTS}/{contact['id']}"
+    answer = await api.send(
+        method, path, {"jobTitle": "CEO", "email": None, "tags": None, "leadStatus": None, "custom_fields": None}
+    )
+    changed = answer.json["contact"]
+    assert {key for key in changed if changed[key] != contact[key]} == {
+        "job_title", "email", "tags", "lead_status", "custom_fields", "updated_at",
+    }  # fmt: skip
+    assert (changed["job_title"], changed["email"], changed["tags"], changed["lead_status"]) == ("CEO", None, [], "new")
+    assert (await api.get(path)).json["contact"] == {**changed, "campaign_history": []}
+    assert (await api.send(method, path, {"firstName": None})).faults.keys() == {"firstName"}
+    assert (await api.send(method, path, {"teamId": api.team})).faults.keys() == {"teamId"}
+    assert (await api.send(method, path, {})).json["contact"]["job_title"] == "CEO"
+
+
+async def test_a_company_belongs_to_the_answer_and_must_be_the_teams(api: Api, stranger: Api) -> None:
+    company = (await api.post("/api/crm/companies", {"teamId": api.team, "name": "Acme"})).json["company"]
+    contact = await make(api, companyId=company["id"])
+    assert contact["company"] == {"id": company["id"], "name": "Acme"}
+    foreign = (await stranger.post("/api/crm/companies", {"teamId": stranger.team, "name": "Acme"})).json["company"]["id"]
+    for answer in (
+        await api.post(CONTACTS, {"teamId": api.team, "firstName": "A", "lastName": "B", "companyId": foreign}),
+        await api.patch(f"{CONTACTS}/{contact['id']}", {"companyId": foreign}),
+    ):
+        assert (answer.status, "companyId" in answer.json["error"]) == (404, True)
+
+
+async def test_lists_are_paged_newest_first_with_the_count_of_all(api: Api) -> None:
+    made = [(await make(api, firstName=f"N{n}"))["id"] for n in range(5)]
+    answer = (await api.get(CONTACTS, teamId=api.team, limit=2, offset=1)).json
+    assert {key: answer[key] for key in ("success", "count", "limit", "offset")} == {
+        "success": True,
+        "count": 5,
+        "limit": 2,
+        "offset": 1,
+    }
+    assert [contact["id"] for contact in answer["contacts"]] == [made[3], made[2]]
+    whole = (await api.get(CONTACTS, teamId=api.team)).json
+    assert (whole["limit"], whole["offset"], len(whole["contacts"])) == (50, 0, 5)
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ({}, {"Ann", "Bob", "Cyd"}),
+        ({"search": "aNN"}, {"Ann"}),
+        ({"search": "lee"}, {"Ann", "Bob"}),
+        ({"search": "ob le"}, {"Bob"}),
+        ({"search": "cyd@"}, {"Cyd"}),
+        ({"search": "5552672"}, {"Bob"}),
+        ({"search": "100%"}, {"Cyd"}),
+        ({"search": "%"}, {"Cyd"}),
+        ({"search": "_"}, set()),
+        ({"leadStatus": "qualified"}, {"Bob"}),
+        ({"doNotCall": "true"}, {"Cyd"}),
+        ({"doNotCall": "false"}, {"Ann", "Bob"}),
+        ({"hasPhone": "true"}, {"Ann", "Bob"}),
+        ({"hasPhone": "false"}, {"Cyd"}),
+        ({"tag": "vip"}, {"Ann"}),
+        ({"tag": "vi"}, set()),
+        ({"hasPhone": "true", "search": "lee", "doNotCall": "false", "tag": "x"}, set()),
+    ],
+)
+async def test_filters_narrow_the_list(api: Api, query: dict[str, str], names: set[str]) -> None:
+    await make(api, phone="+14155552671", tags=["vip"])
+    await make(api, firstName="Bob", phone="+14155552672", leadStatus="qualified")
+    await make(api, firstName="Cyd", lastName="100%", email="cyd@example.com", doNotCall=True)
+    answer = (await api.get(CONTACTS, teamId=api.team, **query)).json
+    assert {contact["first_name"] for contact in answer["contacts"]} == names
+    assert answer["count"] == len(names)
+
+
+async def test_the_search_may_use_its_index(api: Api) -> None:
+    statement = select(func.count()).select_from(contacts).where(SEARCHED.icontains("abcd", autoescape=True))
+    sql = str(statement.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True}))
+    async with api.context.database.pool.acquire() as connection, connection.transaction():
+        await connection.execute("set local enable_seqscan = off")
+        plan = await connection.fetch("explain " + sql)
+    assert "contacts_search" in "\n".join(row[0] for row in plan)
+
+
+async def test_a_deleted_contact_is_gone(api: Api) -> None:
+    contact = await make(api)
+    path = f"{CONTACTS}/{contact['id']}"
+    assert (await api.delete(path)).json == {"success": True}
+    for answer in (await api.get(path), await api.patch(path, {"notes": "x"}), await api.delete(path)):
+        assert answer.status == 404
+    assert (await api.get(CONTACTS, teamId=api.team)).json["count"] == 0
+
+
+async def test_another_teams_contacts_do_not_exist(api: Api, stranger: Api) -> None:
+    contact = await make(api)
+    path = f"{CONTACTS}/{contact['id']}"
+    for answer in (
+        await stranger.get(path),
+        await stranger.patch(path, {"notes": "x"}),
+        await stranger.put(path, {"notes": "x"}),
+        await stranger.delete(path),
+    ):
+        assert answer.status == 404
+        assert "Ann" not in answer.text
+    assert (await stranger.get(CONTACTS, teamId=stranger.team)).json["count"] == 0
+    assert (await api.get(path)).json["contact"]["notes"] is None

@@ -1,0 +1,146 @@
+"""Between the claim and the dial: whatever says no meanwhile is heard, and nothing is placed twice."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from dialer.domain.machine import AttemptState
+from dialer.flows.recall import refuse
+from dialer.store.claims import Claimed
+from scheduler.planner import plan
+from tests.support.carrier import quick
+from tests.support.engine import Engine, engine
+from tests.support.laws import laws_hold
+from tests.support.ledger import Seed, seed
+
+NO = {
+    "do_not_call": (
+        "update contacts set do_not_call = true where id = (select contact_id from call_attempts where id = $1)",
+        ("skipped", "do_not_call"),
+    ),
+    "team suppression": (
+        """insert into suppressions (scope, team_id, phone_number)
+           select 'team', team_id, to_number from call_attempts where id = $1""",
+        ("skipped", "do_not_call"),
+    ),
+    "global suppression": (
+        "insert into suppressions (scope, phone_number) select 'global', to_number from call_attempts where id = $1",
+        ("skipped", "do_not_call"),
+    ),
+    "campaign suppression": (
+        """insert into suppressions (scope, team_id, campaign_id, phone_number)
+           select 'campaign', team_id, campaign_id, to_number from call_attempts where id = $1""",
+        ("skipped", "do_not_call"),
+    ),
+    "pause": (
+        """update campaigns set status = 'paused', pause_reason = 'user'
+           where id = (select campaign_id from call_attempts where id = $1)""",
+        ("pending", None),
+    ),
+    "cancel": (
+        """update campaigns set status = 'cancelled', completed_at = now()
+           where id = (select campaign_id from call_attempts where id = $1)""",
+        ("pending", None),
+    ),
+    "another window": (
+        """update campaigns set call_window_start = '03:00', call_window_end = '03:10', rules_version = rules_version + 1
+           where id = (select campaign_id from call_attempts where id = $1)""",
+        ("pending", None),
+    ),
+    "caller ID taken away": (
+        "update phone_numbers set status = 'inactive' where id = (select number_id from call_attempts where id = $1)",
+        ("pending", None),
+    ),
+    "assistant switched off": (
+        "update assistants set outbound_enabled = false where id = (select assistant_id from call_attempts where id = $1)",
+        ("pending", None),
+    ),
+    "window over": ("update call_attempts set not_after = now() - interval '1 second' where id = $1", ("pending", None)),
+    "claim too old": ("update call_attempts set claimed_at = now() - interval '3 seconds' where id = $1", ("pending", None)),
+}
+
+
+async def released(e: Engine, s: Seed) -> list[Claimed]:
+    return await e.book.run(s.campaign)
+
+
+@pytest.mark.parametrize("no", NO)
+async def test_after_a_no_nothing_is_dialled(database_url: str, redis_url: str, no: str) -> None:
+    statement, (status, outcome) = NO[no]
+    async with engine(database_url, redis_url, quick(), running=False) as e:
+        s = await seed(e.pool, contacts=1)
+        [claimed] = await released(e, s)
+        await e.pool.execute(statement, claimed.attempt)
+        await e.placer.place(claimed.attempt, claimed.campaign, claimed.trunk)
+        assert not e.carrier.journal.entries
+        row = await e.pool.fetchrow("select status, outcome, attempts from campaign_contacts")
+        assert (row["status"], row["outcome"], row["attempts"]) == (status, outcome, 0)
+        assert await e.pool.fetchval("select state from call_attempts") == AttemptState.RECALLED
+        await laws_hold(e.pool)
+
+
+async def test_a_job_that_runs_twice_dials_once(database_url: str, redis_url: str) -> None:
+    async with engine(database_url, redis_url, quick(), running=False) as e:
+        s = await seed(e.pool, contacts=1)
+        [claimed] = await released(e, s)
+        await asyncio.gather(*(e.placer.place(claimed.attempt, claimed.campaign, claimed.trunk) for _ in range(5)))
+        assert len(e.carrier.journal.entries) == 1
+        await laws_hold(e.pool)
+
+
+async def test_a_worker_that_slept_behind_the_fence_does_not_dial(
+    database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with engine(database_url, redis_url, quick(), running=False) as e:
+        s = await seed(e.pool, contacts=1)
+        [claimed] = await released(e, s)
+        monkeypatch.setattr("dialer.flows.place.FENCE_SECONDS", -0.001)  # the fence has passed before the first byte
+        await e.placer.place(claimed.attempt, claimed.campaign, claimed.trunk)
+        assert not e.carrier.journal.entries
+        assert await e.pool.fetchval("select status from campaign_contacts") == "pending"
+        await laws_hold(e.pool)
+
+
+async def test_what_was_claimed_and_never_placed_is_taken_back_by_the_sweep(database_url: str, redis_url: str) -> None:
+    async with engine(database_url, redis_url, quick(), running=False) as e:
+        s = await seed(e.pool, contacts=3)
+        assert len(await released(e, s)) == 3
+        await e.sweeper.sweep()
+        assert await e.pool.fetchval("select count(*) from call_attempts where ended_at is null") == 3, "not before two seconds"
+        await e.pool.execute("update call_attempts set claimed_at = claimed_at - interval '3 seconds'")
+        await e.sweeper.sweep()
+        assert await e.pool.fetchval("select count(*) from call_attempts where ended_at is null") == 0
+        assert await e.pool.fetchval("select count(*) from campaign_contacts where status = 'pending' and attempts = 0") == 3
+        await laws_hold(e.pool)
+
+
+async def test_refusing_twice_is_a_lost_race_and_harmless(database_url: str, redis_url: str) -> None:
+    async with engine(database_url, redis_url, quick(), running=False) as e:
+        s = await seed(e.pool, contacts=1)
+        [claimed] = await released(e, s)
+        assert await asyncio.gather(*(e.house.settler.settle(claimed.attempt, refuse) for _ in range(4))) == [True] * 4
+        assert (
+            await e.pool.fetchval("select count(*) from history where entity_id = $1 and after = 'recalled'", claimed.attempt)
+            == 1
+        )
+        await laws_hold(e.pool)
+
+
+async def test_outside_the_window_nothing_is_released(database_url: str, redis_url: str) -> None:
+    async with engine(database_url, redis_url, quick(), running=False) as e:
+        now = e.house.clock.now()
+        opens, shuts = f"{(now.hour + 3) % 24:02}:00", f"{(now.hour + 4) % 24:02}:00"
+        s = await seed(e.pool, contacts=2, window=(opens, shuts), zones=("Etc/UTC",))
+        snapshot = await e.book.snapshot(None)
+        made = plan(snapshot)
+        assert made.releases == () and list(made.shut) == [(s.campaign, snapshot.campaigns[0].lanes[0].place_set)]
+        await e.book.release(made)
+        assert await released(e, s) == []
+
+
+async def test_nobody_of_unknown_place_is_called_by_the_contacts_own_clock(database_url: str, redis_url: str) -> None:
+    async with engine(database_url, redis_url, quick(), running=False) as e:
+        s = await seed(e.pool, contacts=2, zones=())
+        assert await released(e, s) == []

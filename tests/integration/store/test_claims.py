@@ -1,0 +1,195 @@
+"""The claim under concurrency: never over a cap, never the same person twice, nobody stalled by one stuck row."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+
+import asyncpg
+import pytest
+
+from dialer.domain.attempt import Progress, Turn
+from dialer.domain.machine import AttemptState, ContactStatus
+from dialer.flows.release import LedgerBook, RulesReader
+from dialer.store import attempts, claims
+from dialer.store.claims import Claimed
+from dialer.store.database import Database
+from scheduler.clock import SystemClock
+from scheduler.planner import plan
+from tests.support.engine import TRUNK
+from tests.support.laws import laws_hold
+from tests.support.ledger import seed
+
+
+class Deaf:
+    """Stands for Redis: nobody listens, which is allowed at any moment."""
+
+    async def reachable(self) -> bool:
+        return True
+
+    async def dial(self, claimed: list[Claimed]) -> bool:
+        return True
+
+    async def wake(self, keys: object) -> None:
+        return
+
+
+def book(database: Database) -> LedgerBook:
+    return LedgerBook(database.pool, Deaf(), SystemClock(), [TRUNK], RulesReader(database.pool))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+async def trunk(database: Database) -> None:
+    await claims.declare_trunks(database.pool, {TRUNK: None})
+
+
+async def end(database: Database, claimed: list[Claimed]) -> None:
+    """As if the calls had been refused: every slot goes back."""
+    now = datetime.now(UTC)
+    stands = await attempts.standing(database.pool, [c.attempt for c in claimed], now)
+    gone = Progress(AttemptState.RECALLED, ended_at=now)
+    turns = [
+        Turn(c.attempt, c.campaign, stands[c.attempt].standing.scopes, AttemptState.QUEUED, None, gone,
+             enrolment=ContactStatus.PENDING, next_at=now)
+        for c in claimed
+    ]  # fmt: skip
+    left = {t.attempt: t for t in turns}
+    while left:
+        for won in await attempts.turn(database.pool, list(left.values()), now):
+            del left[won.attempt]
+
+
+async def test_a_claim_takes_what_the_slots_allow_in_order_of_priority(database: Database, trunk: None) -> None:
+    s = await seed(database.pool, contacts=12, concurrency=5)
+    await database.pool.execute("update campaign_contacts set priority = 9 where to_number like '%003' or to_number like '%011'")
+    first = await book(database).run(s.campaign)
+    assert len(first) == 5
+    assert {c.to_number[-3:] for c in first} >= {"003", "011"}
+    assert {c.from_number for c in first} == {"+49301234000", "+49301234001"}, "the caller IDs take turns"
+    assert await book(database).run(s.campaign) == []
+    await laws_hold(database.pool)
+
+
+async def test_eight_schedulers_at_once_never_go_over_a_cap_nor_claim_anybody_twice(database: Database, trunk: None) -> None:
+    for n in range(4):
+        await seed(database.pool, contacts=60, concurrency=4, prefix=f"+4930{n}")
+    await database.pool.execute("update scopes set cap = 9 where key = 'trunk:sim'")
+    over = 0
+
+    async def scheduler() -> None:
+        nonlocal over
+        own = book(database)
+        for _ in range(12):
+            snapshot = await own.snapshot(None)
+            taken = [c for r in plan(snapshot).releases for c in await own.run(r.campaign)]
+            rows = await database.pool.fetch("select active, cap from scopes where cap is not null")
+            over += sum(r["active"] > r["cap"] for r in rows)
+            await end(database, taken)
+
+    await asyncio.gather(*(scheduler() for _ in range(8)))
+    assert over == 0
+    assert await database.pool.fetchval("select count(*) from call_attempts") > 0
+    assert await database.pool.fetchval("select sum(active) from scopes") == 0
+    await laws_hold(database.pool)
+
+
+async def test_a_number_that_is_live_elsewhere_waits_and_does_not_block_the_line(database: Database, trunk: None) -> None:
+    one = await seed(database.pool, contacts=1)
+    [live] = await book(database).run(one.campaign)
+    other = await seed(database.pool, contacts=3, concurrency=3)  # another team, the same numbers: one of them is on the trunk
+    claimed = await book(database).run(other.campaign)
+    assert live.to_number not in {c.to_number for c in claimed} and len(claimed) == 2
+    row = await database.pool.fetchrow(
+        """select status, reason, next_attempt_at > now() as later from campaign_contacts
+           where campaign_id = $1 and to_number = $2""",
+        other.campaign,
+        live.to_number,
+    )
+    assert tuple(row) == ("pending", "number_busy", True)
+    await laws_hold(database.pool)
+
+
+async def test_a_stuck_campaign_stalls_nobody_else(database: Database, trunk: None) -> None:
+    stuck = await seed(database.pool, contacts=5)
+    free = await seed(database.pool, contacts=5, prefix="+4989")
+    async with database.pool.acquire() as connection, connection.transaction():
+        await connection.fetch("select from scopes where key = $1 for update", f"campaign:{stuck.campaign}")
+        started = time.monotonic()
+        own = book(database)
+        locked = await own.release(plan(await own.snapshot(None)))
+        assert time.monotonic() - started < 1
+        assert locked == {f"campaign:{stuck.campaign}"}
+        assert await database.pool.fetchval("select count(*) from call_attempts where campaign_id = $1", free.campaign) == 5
+    assert len(await book(database).run(stuck.campaign)) == 5, "and it goes on as soon as it is free"
+    await laws_hold(database.pool)
+
+
+async def test_a_lane_is_not_read_in_vain_until_somebody_is_due(database: Database, trunk: None) -> None:
+    s = await seed(database.pool, contacts=2)
+    await database.pool.execute("update campaign_contacts set next_attempt_at = now() + interval '1 hour'")
+    own = book(database)
+    await own.release(plan(await own.snapshot(None)))
+    assert (await own.snapshot(None)).campaigns == ()
+    await laws_hold(database.pool)
+    await database.pool.execute(
+        "update campaign_contacts set next_attempt_at = now() - interval '1 second' where to_number like '%1'"
+    )
+    assert len(await own.run(s.campaign)) == 1
+    await laws_hold(database.pool)
+
+
+async def test_a_run_with_a_limit_ends_in_a_pause_and_recalls_give_back(database: Database, trunk: None) -> None:
+    s = await seed(database.pool, contacts=5)
+    await database.pool.execute("update scopes set budget = 2 where key = $1", f"campaign:{s.campaign}")
+    taken = await book(database).run(s.campaign)
+    assert len(taken) == 2
+    await end(database, taken[:1])
+    again = await book(database).run(s.campaign)
+    assert len(again) == 1, "a recalled attempt was no call"
+    await database.pool.execute("update call_attempts set state = 'placing', placing_at = now() where ended_at is null")
+    for attempt in (taken[1], again[0]):
+        await database.pool.execute(
+            """with done as (
+                 update call_attempts set state = 'ended', outcome = 'human', ended_at = now(), counted = true where id = $1
+                 returning campaign_contact_id)
+               update campaign_contacts set status = 'calling' where id = (select campaign_contact_id from done)""",
+            attempt.attempt,
+        )
+        await database.pool.execute(
+            """update campaign_contacts
+               set status = 'completed', outcome = 'answered', attempts = 1, completed_at = now() where id = $1""",
+            attempt.enrolment,
+        )
+    assert await claims.rest(database.pool, [s.campaign], datetime.now(UTC)) == {s.campaign: "paused"}
+    assert await database.pool.fetchval("select pause_reason from campaigns") == "run_limit"
+    await laws_hold(database.pool)
+
+
+async def test_a_caller_id_that_has_made_its_calls_of_the_day_rests(database: Database, trunk: None) -> None:
+    s = await seed(database.pool, contacts=6, numbers=1)
+    await database.pool.execute("update phone_numbers set daily_limit = 2")
+    assert len(await book(database).run(s.campaign)) == 2
+    await database.pool.execute("update scopes set day = day - 1 where day_limit is not null")
+    assert len(await book(database).run(s.campaign)) == 2, "the next day it may again"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update call_attempts set state = 'answered'",
+        "update call_attempts set state = 'ended', outcome = 'human', ended_at = now()",
+        "update campaign_contacts set status = 'calling' where status = 'pending'",
+        "update campaign_contacts set status = 'completed', completed_at = now() where status = 'pending'",
+        """update campaigns set status = 'completed', completed_at = now();
+           update campaigns set status = 'running', completed_at = null""",
+        """insert into call_attempts
+           select (jsonb_populate_record(null::call_attempts, to_jsonb(a) || '{"id": "x"}')).* from call_attempts a""",
+    ],
+)
+async def test_the_ledger_refuses_what_breaks_a_law(database: Database, trunk: None, statement: str) -> None:
+    s = await seed(database.pool, contacts=2, concurrency=1)
+    assert len(await book(database).run(s.campaign)) == 1
+    with pytest.raises((asyncpg.CheckViolationError, asyncpg.UniqueViolationError)):
+        await database.pool.execute(statement)
+    await laws_hold(database.pool)
