@@ -31,7 +31,6 @@ STATUS: Mapping[type[errors.Refused], int] = {
     errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
-    errors.TooLarge: 413,
 }
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 SENTENCES = {

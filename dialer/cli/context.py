@@ -94,7 +94,6 @@ async def settling(settings: Settings) -> AsyncIterator[House]:
     async with house(settings) as h:
         duties = Duties()
         duties.start("settle", h.settler.run())
-        duties.start("follow", h.follower.run())
         try:
             yield h
         finally:

@@ -58,8 +58,15 @@ def main() -> None:
         code = _code(fault)
         if code is None:
             raise
-        print(f"dialer: {fault}", file=sys.stderr)
+        print(f"dialer: {_sentence(fault)}", file=sys.stderr)
         sys.exit(code)
+
+
+def _sentence(fault: BaseException) -> str:
+    """What the exception says; a refused connection names neither who refused nor what to do."""
+    if isinstance(fault, ConnectionError):
+        return f"Postgres or Redis cannot be reached ({fault}): check database.url and redis.url with `dialer doctor`"
+    return str(fault)
 
 
 def _code(fault: BaseException) -> Exit | None:

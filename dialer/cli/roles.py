@@ -137,7 +137,7 @@ def simulate_carrier(
     host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="TCP port; 0 picks a free one.", min=0, max=65535)] = 8650,
     script: Annotated[
-        Path | None, typer.Option(help="JSON file: seed, rates, durations, faults (see the carrier's README).")
+        Path | None, typer.Option(help="JSON file: seed, rates, durations, faults (see adapters/README.md).")
     ] = None,
     journal: Annotated[Path | None, typer.Option(help="File the carrier keeps its journal in, continued if it exists.")] = None,
     api_key: Annotated[str, typer.Option(envvar="CARRIER_API_KEY", help="Key the dialer has to show.")] = "simulated",
@@ -151,14 +151,21 @@ def simulate_carrier(
         behaviour = Script() if script is None else parse(script.read_bytes())
     except (OSError, ValueError) as fault:
         raise Failed(f"--script {script}: {fault}") from None
-    run_on_uvloop(
-        serve(
-            host,
-            port,
-            behaviour,
-            journal,
-            api_key=api_key,
-            signing_secret=signing_secret,
-            ready=lambda url: print(f"The simulated carrier listens at {url}", flush=True),
+    try:
+        run_on_uvloop(
+            serve(
+                host,
+                port,
+                behaviour,
+                journal,
+                api_key=api_key,
+                signing_secret=signing_secret,
+                ready=lambda url: print(f"The simulated carrier listens at {url}", flush=True),
+            )
         )
-    )
+    except OSError as fault:
+        if fault.filename is not None:
+            raise Failed(f"--journal {journal}: cannot be written ({fault.strerror}); name another file") from None
+        from dialer.serve import PortTaken
+
+        raise PortTaken(f"--port {port} on {host} cannot be listened at ({fault.strerror}); choose another port") from None

@@ -41,7 +41,3 @@ class Forbidden(Refused):
 
 class Unauthorized(Refused):
     """Unauthorized"""
-
-
-class TooLarge(Refused):
-    """The request is too large."""

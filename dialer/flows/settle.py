@@ -1,18 +1,20 @@
 """Settle: the one way in which an attempt moves on after it was released.
 
-Reads how attempts stand, lets the caller decide purely, writes the turns in one statement for all, decides again where a race
-was lost, and then rings: freed slots wake the scheduler within milliseconds, campaigns that have come to an end are rested.
+Reads how attempts stand, lets the caller decide purely, writes what was told and the turns in one statement for all, decides
+again where a race was lost, and then rings: freed slots wake the scheduler within milliseconds, campaigns that have come to an
+end are rested. What a carrier told is kept even where nothing could be made of it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
+from adapters.events import CallEvent
 from dialer.domain.attempt import Turn
 from dialer.domain.campaign import CampaignRules
 from dialer.domain.machine import AttemptState
@@ -48,6 +50,8 @@ Decide: TypeAlias = Callable[[Case], Turn | None]
 class _Wish:
     attempt: str
     decide: Decide
+    trunk: str
+    told: tuple[CallEvent, ...]
 
 
 class Settler:
@@ -63,62 +67,63 @@ class Settler:
     async def run(self) -> None:
         await self._gather.run()
 
-    async def settle(self, attempt: str, decide: Decide) -> bool:
-        """Move `attempt` by what `decide` makes of how it stands. False when it could not be written in `ROUNDS` rounds (the
-        sweep will find it); True when it was, or when there is nothing to write."""
-        return await self._gather(_Wish(attempt, decide))
+    async def settle(self, attempt: str, decide: Decide, trunk: str = "", told: Sequence[CallEvent] = ()) -> bool:
+        """Move `attempt` by what `decide` makes of how it stands, and keep what `trunk` told. Returns when both are committed:
+        False when the turn could not be written in `ROUNDS` rounds (the sweep will find it); True when it was, or when there was
+        nothing to write."""
+        return await self._gather(_Wish(attempt, decide, trunk, tuple(told)))
 
     async def settle_all(self, ids: Iterable[str], decide: Decide) -> None:
         """The same for many at once."""
         await asyncio.gather(*(self.settle(attempt, decide) for attempt in ids))
 
     async def _flush(self, wishes: Sequence[_Wish]) -> list[bool]:
-        open_ = list(enumerate(wishes))
-        settled = [False] * len(wishes)
+        told = [(wish.trunk, event) for wish in wishes for event in wish.told]
+        left = dict(enumerate(wishes))
         turned: list[Turned] = []
-        rounds = 0
-        while open_ and rounds < ROUNDS:
-            first: dict[str, tuple[int, _Wish]] = {}
-            later = []
-            for index, wish in open_:
-                if wish.attempt in first:
-                    later.append((index, wish))
-                else:
-                    first[wish.attempt] = (index, wish)
-            done, won = await self._round(list(first.values()))
+        lost = 0
+        while left and lost < ROUNDS:
+            first: dict[str, int] = {}
+            for index, wish in left.items():
+                first.setdefault(wish.attempt, index)  # a second wish for the same attempt sees what the first one made of it
+            done, won = await self._round({index: left[index] for index in first.values()}, told)
+            told = []
             turned += won
-            for index in done:
-                settled[index] = True
-            lost = [entry for entry in first.values() if entry[0] not in done]
-            rounds += 1 if lost else 0
-            open_ = sorted(lost + later, key=lambda entry: entry[0])
-        if open_:
-            log.warning("%d turns not written after %d rounds; the sweep takes them up", len(open_), ROUNDS)
+            lost += len(done) < len(first)
+            left = {index: wish for index, wish in left.items() if index not in done}
+        if left:
+            log.warning("%d turns not written in %d rounds; the sweep takes them up", len(left), ROUNDS)
         await self._after(turned)
-        return settled
+        return [index not in left for index in range(len(wishes))]
 
-    async def _round(self, wishes: Sequence[tuple[int, _Wish]]) -> tuple[set[int], list[Turned]]:
+    async def _round(self, wishes: Mapping[int, _Wish], told: Sequence[tuple[str, CallEvent]]) -> tuple[set[int], list[Turned]]:
+        """Decide and write once: the wishes that are done, and what was written."""
         now = self._clock.now()
-        stands = await attempts.standing(self._pool, [wish.attempt for _, wish in wishes], now)
-        rules = await self._rules.rules({s.standing.campaign: s.campaign_version for s in stands.values()})
-        zones = await self._rules.zones({s.place_set for s in stands.values()})
         turns: dict[int, Turn] = {}
-        for index, wish in wishes:
-            stand = stands.get(wish.attempt)
-            turn = None
-            if stand is not None:
-                turn = wish.decide(Case(stand, rules.get(stand.standing.campaign), zones[stand.place_set], now))
-            if turn is not None:
-                turns[index] = turn
-        if not turns:
-            return {index for index, _ in wishes}, []
-        won = await attempts.turn(self._pool, list(turns.values()), now)
+        try:
+            turns = await self._decide(wishes, now)
+        finally:
+            won = await attempts.turn(self._pool, list(turns.values()), told, now) if turns or told else []
         ids = {each.attempt for each in won}
         for turn in turns.values():
             if turn.attempt in ids and turn.progress.ended_at is not None and turn.expected is not turn.progress.state:
                 ended = turn.progress.outcome if turn.progress.state is AttemptState.ENDED else turn.progress.state
                 metrics.ATTEMPTS.labels(ended).inc()
-        return {index for index, wish in wishes if index not in turns or wish.attempt in ids}, won
+        return {index for index, wish in wishes.items() if index not in turns or wish.attempt in ids}, won
+
+    async def _decide(self, wishes: Mapping[int, _Wish], now: datetime) -> dict[int, Turn]:
+        stands = await attempts.standing(self._pool, [wish.attempt for wish in wishes.values()], now)
+        rules = await self._rules.rules({s.standing.campaign: s.campaign_version for s in stands.values()})
+        zones = await self._rules.zones({s.place_set for s in stands.values()})
+        turns = {}
+        for index, wish in wishes.items():
+            stand = stands.get(wish.attempt)
+            if stand is None:
+                continue
+            turn = wish.decide(Case(stand, rules.get(stand.standing.campaign), zones[stand.place_set], now))
+            if turn is not None:
+                turns[index] = turn
+        return turns
 
     async def _after(self, turned: Sequence[Turned]) -> None:
         freed = [each for each in turned if each.freed]

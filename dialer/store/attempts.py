@@ -101,16 +101,6 @@ async def accepted(pool: Pool, refs: Mapping[str, str]) -> None:
     await fetch(pool, "accepted", list(refs), list(refs.values()))
 
 
-async def note(pool: Pool, adapter: str, events: Sequence[CallEvent]) -> None:
-    """Write events down. One that is not of a known attempt of this trunk is dropped; one told before is one row."""
-    await fetch(
-        pool, "note",
-        [e.attempt for e in events], [adapter] * len(events), [e.key for e in events], [e.phase.value for e in events],
-        [e.at for e in events], [e.ref for e in events], [e.outcome for e in events], [e.fault for e in events],
-        [e.cause for e in events], [e.sip for e in events], [e.q850 for e in events], [dict(e.data) for e in events],
-    )  # fmt: skip
-
-
 async def events_of(pool: Pool, attempts: Collection[str]) -> list[CallEvent]:
     """All that was ever told about these attempts, in the order in which it was written down."""
     return [
@@ -167,8 +157,9 @@ def _stand(r: asyncpg.Record, now: datetime) -> Stand:
     )
 
 
-async def turn(pool: Pool, turns: Sequence[Turn], now: datetime) -> list[Turned]:
-    """Write turns. One that is not in the answer lost a race, or its scope was locked: read again and decide again."""
+async def turn(pool: Pool, turns: Sequence[Turn], told: Sequence[tuple[str, CallEvent]], now: datetime) -> list[Turned]:
+    """Write down what was `told` (trunk and event; of unknown attempts or by another trunk nothing is kept), and turns. A turn
+    that is not in the answer lost a race, or its scope was locked: read again and decide again."""
     keys = sorted({key for t in turns if t.progress.ended_at is not None for key in t.scopes})
     p = [t.progress for t in turns]
     rows = await fetch_locking(
@@ -178,6 +169,9 @@ async def turn(pool: Pool, turns: Sequence[Turn], now: datetime) -> list[Turned]
         [t.counted for t in turns], [q.ringing_at for q in p], [q.answered_at for q in p], [q.ended_at for q in p],
         [t.enrolment for t in turns], [t.enrolment_outcome for t in turns], [t.next_at for t in turns],
         [t.excused for t in turns], [t.reached for t in turns], [_mapping(q.result) for q in p],
+        [e.attempt for _, e in told], [trunk for trunk, _ in told], [e.key for _, e in told], [e.phase for _, e in told],
+        [e.at for _, e in told], [e.ref for _, e in told], [e.outcome for _, e in told], [e.fault for _, e in told],
+        [e.cause for _, e in told], [e.sip for _, e in told], [e.q850 for _, e in told], [dict(e.data) for _, e in told],
     )  # fmt: skip
     return [Turned(r["id"], r["campaign_id"], r["freed"], tuple(r["bells"])) for r in rows]
 

@@ -22,7 +22,8 @@ c = contacts.c
 
 # The very expression of the index `contacts_search`, written out: with bound spaces the planner would not know it again.
 SEARCHED: ColumnElement[str] = literal_column(
-    "(contacts.first_name || ' ' || contacts.last_name || ' ' || coalesce(contacts.email, '') || ' ' || coalesce(contacts.phone, ''))",
+    "(contacts.first_name || ' ' || contacts.last_name || ' ' || coalesce(contacts.email, '')"
+    " || ' ' || coalesce(contacts.phone, ''))",
     Text,
 )
 

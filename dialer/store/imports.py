@@ -50,9 +50,10 @@ BEGIN: Final = (
     "set local statement_timeout = 0",
     "set local idle_in_transaction_session_timeout = '60s'",
     "set local plan_cache_mode = force_custom_plan",
-    """create temporary table staged (row integer, first_name text, last_name text, email text, phone text, phone_secondary text,
-      job_title text, region text, lead_status text, source text, timezone text, preferred_contact_method text, do_not_call boolean,
-      notes text, custom_fields text, tags text, company text, place_source text, place_set_id integer) on commit drop""",
+    """create temporary table staged (
+      row integer, first_name text, last_name text, email text, phone text, phone_secondary text, job_title text, region text,
+      lead_status text, source text, timezone text, preferred_contact_method text, do_not_call boolean, notes text,
+      custom_fields text, tags text, company text, place_source text, place_set_id integer) on commit drop""",
     "create temporary table nameless (like staged) on commit drop",
     "create temporary table repeated (like staged, contact_id text, company_id text) on commit drop",
 )

@@ -117,12 +117,21 @@ update call_attempts a set provider_ref = w.ref
   returning a.id
 
 -- name: turn
--- Advance attempts, and their enrolments with them; each row names the state it expects. What was not as expected does not
--- come back: a lost race. $1 now, $2 scope keys of the attempts that come to an end; per attempt $3 id, $4 expected state,
+-- Write down what carriers told, and advance attempts and their enrolments by what it means, in one commit. Each row names the
+-- state it expects; what was not as expected does not come back: a lost race. What was told is kept either way, and a fact told
+-- twice is one row. $1 now, $2 scope keys of the attempts that come to an end; per attempt $3 id, $4 expected state,
 -- $5 expected outcome, $6 state, $7 carrier's id, $8 outcome, $9 fault, $10 cause, $11 reason, $12 counted, $13 ringing at,
 -- $14 answered at, $15 ended at, $16 enrolment's status (null = stays), $17 its outcome, $18 its next attempt,
--- $19 failed through no fault of the callee, $20 somebody was reached, $21 what the call told.
-with want as materialized (
+-- $19 failed through no fault of the callee, $20 somebody was reached, $21 what the call told; per event $22 … $33.
+with told as (
+  insert into call_events (attempt_id, adapter, event_key, phase, at, ref, outcome, fault, cause, sip, q850, data)
+    select e.* from unnest($22::text[], $23::text[], $24::text[], $25::text[], $26::timestamptz[], $27::text[], $28::text[], $29::text[],
+      $30::text[], $31::int[], $32::int[], $33::jsonb[])
+      as e(attempt_id, adapter, event_key, phase, at, ref, outcome, fault, cause, sip, q850, data)
+    join call_attempts a on a.id = e.attempt_id and a.trunk = e.adapter
+    order by e.adapter, e.event_key
+    on conflict do nothing
+), want as materialized (
   select * from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
     $12::bool[], $13::timestamptz[], $14::timestamptz[], $15::timestamptz[], $16::text[], $17::text[], $18::timestamptz[], $19::bool[],
     $20::bool[], $21::jsonb[])
@@ -159,15 +168,6 @@ with want as materialized (
 select m.id, m.campaign_id, m.ended_at is not null as freed,
        array(select s.key from scopes s where s.key = any(m.scopes) and (s.cap is not null or s.day_limit is not null)) as bells
 from moved m
-
--- name: note
--- Events are committed before anything is made of them. $1…$12 per event; a fact told twice is one row.
-insert into call_events (attempt_id, adapter, event_key, phase, at, ref, outcome, fault, cause, sip, q850, data)
-  select e.* from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::text[], $8::text[], $9::text[],
-    $10::int[], $11::int[], $12::jsonb[]) as e(attempt_id, adapter, event_key, phase, at, ref, outcome, fault, cause, sip, q850, data)
-  join call_attempts a on a.id = e.attempt_id and a.trunk = e.adapter
-  order by e.adapter, e.event_key
-  on conflict do nothing
 
 -- name: standing
 -- Everything a decision about these attempts rests on. $1 attempt ids, $2 now.

@@ -94,7 +94,6 @@ async def engine(
         duties = Duties()
         for name, work in (
             ("settle", h.settler.run()),
-            ("follow", h.follower.run()),
             ("fence", placer.run_fence()),
             ("accepted", placer.run_accepted()),
         ):

@@ -16,6 +16,8 @@ LONGEST_KEY: Final = 100
 DELIMITERS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 """What may stand between the cells of a file."""
 
+DIGITS_OF_A_NUMBER: Final = 5
+
 REQUIRED: Final = ("first_name", "last_name", "phone")
 
 # Field → how it is spelled in requests, then other spellings of headers, without case, accents, spaces and signs.
@@ -82,7 +84,8 @@ def resolve(header: Sequence[str], mapping: Mapping[str, str | None] | None, del
     if found.missing:
         _refuse_delimiter(header, delimiter)
         fields = ", ".join(spelled(field) for field in found.missing)
-        seen = ", ".join(repr(name) for name in header[:20])
+        # A file without a header has a person in its first row: no number of theirs is repeated.
+        seen = ", ".join(repr(name[:40]) if sum(map(str.isdigit, name)) < DIGITS_OF_A_NUMBER else "'…'" for name in header[:20])
         said = f"no column for {fields}; the header has {seen}; rename a column, or name it with columnMapping"
         raise FileRefused(said, row=1, column=1)
     return found

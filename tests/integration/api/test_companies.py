@@ -8,9 +8,11 @@ from tests.support.api import Api
 
 COMPANIES = "/api/crm/companies"
 
-EVERYTHING = {
-    "website": "https://acme.example", "industry": "tools", "companySize": "11-50", "addressLine1": "1 Road", "addressLine2": "Floor 2",
-    "city": "Town", "state": "CA", "postalCode": "90001", "country": "US", "phone": "call us", "notes": "n", "customFields": {"a": 1},
+EVERYTHING: dict[str, Any] = {
+    "website": "https://acme.example", "industry": "tools", "companySize": "11-50",
+    "addressLine1": "1 Road", "addressLine2": "Floor 2",
+    "city": "Town", "state": "CA", "postalCode": "90001", "country": "US",
+    "phone": "call us", "notes": "n", "customFields": {"a": 1},
 }  # fmt: skip
 
 

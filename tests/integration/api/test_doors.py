@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import product
 
 import pytest
 
@@ -11,11 +12,11 @@ from dialer.flows import teams
 from tests.support.api import Api
 
 CONTACTS = "/api/crm/contacts"
+BAD_KEYS = [None, "", "nonsense", "tk_live_nonsense", "tk_live_" + "x" * 500, "tk_live_\xff"]
 
 
-@pytest.mark.parametrize("key", [None, "", "nonsense", "tk_live_nonsense", "tk_live_" + "x" * 500, "tk_live_\xff"])
-async def test_without_a_good_key_nothing_is_told(api: Api, key: str | None) -> None:
-    for path in (CONTACTS, "/api/crm/nowhere", "/api/"):
+async def test_without_a_good_key_nothing_is_told(api: Api) -> None:
+    for key, path in product(BAD_KEYS, (CONTACTS, "/api/crm/nowhere", "/api/")):
         answer = await api.using(key).get(path)
         assert (answer.status, answer.json) == (
             401,
@@ -74,11 +75,11 @@ async def test_unknown_parameters_and_bad_paging_are_refused(api: Api) -> None:
     assert set(answer.faults) == {"limit", "offset", "colour"}
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'"x"', b"\xff", b"[" * 100_000])
-async def test_what_is_not_a_json_object_is_a_400(api: Api, body: bytes) -> None:
-    answer = await api.send("POST", CONTACTS, body, headers={"content-type": "application/json"})
-    assert answer.status == 400
-    assert answer.json["error"]
+async def test_what_is_not_a_json_object_is_a_400(api: Api) -> None:
+    for body in [b"", b"{", b"[]", b"null", b'"x"', b"\xff", b"[" * 100_000]:
+        answer = await api.send("POST", CONTACTS, body, headers={"content-type": "application/json"})
+        assert answer.status == 400
+        assert answer.json["error"]
 
 
 async def test_a_body_of_another_type_is_a_415(api: Api) -> None:

@@ -59,9 +59,8 @@ async def test_an_assistant_through_its_life(api: Api) -> None:
         "settings": {"v": 1},
     }
     changed = (await api.patch(path, change)).json["assistant"]
-    assert [changed[key] for key in ("external_id", "outbound_enabled", "max_concurrent_calls", "voicemail_action", "settings")] == [
-        "agent-1", False, 4, "hangup", {"v": 1},
-    ]  # fmt: skip
+    said = ("external_id", "outbound_enabled", "max_concurrent_calls", "voicemail_action", "settings")
+    assert [changed[key] for key in said] == ["agent-1", False, 4, "hangup", {"v": 1}]
     cleared = (await api.put(path, {"externalId": None, "maxConcurrentCalls": None, "settings": None})).json["assistant"]
     assert (cleared["external_id"], cleared["max_concurrent_calls"], cleared["settings"]) == ("", None, {})
     assert (await api.get(path)).json["assistant"] == cleared
@@ -69,27 +68,28 @@ async def test_an_assistant_through_its_life(api: Api) -> None:
     assert (await api.get(path)).status == 404
 
 
-@pytest.mark.parametrize(
-    ("fields", "fault"),
-    [
-        ({"adapter": "nowhere"}, "adapter"),
-        ({"voicemailAction": "shout"}, "voicemailAction"),
-        ({"maxConcurrentCalls": 0}, "maxConcurrentCalls"),
-        ({"maxConcurrentCalls": 2**31}, "maxConcurrentCalls"),
-        ({"outboundEnabled": None}, "outboundEnabled"),
-        ({"name": ""}, "name"),
-    ],
-)
-async def test_a_bad_field_of_an_assistant_is_named(api: Api, fields: dict[str, Any], fault: str) -> None:
-    answer = await api.post(ASSISTANTS, {"teamId": api.team, "name": "Ava", "adapter": "simulated", **fields})
-    assert (answer.status, list(answer.faults)) == (400, [fault])
+ASSISTANT_FAULTS: list[tuple[dict[str, Any], str]] = [
+    ({"adapter": "nowhere"}, "adapter"),
+    ({"voicemailAction": "shout"}, "voicemailAction"),
+    ({"maxConcurrentCalls": 0}, "maxConcurrentCalls"),
+    ({"maxConcurrentCalls": 2**31}, "maxConcurrentCalls"),
+    ({"outboundEnabled": None}, "outboundEnabled"),
+    ({"name": ""}, "name"),
+]
+
+
+async def test_a_bad_field_of_an_assistant_is_named(api: Api) -> None:
+    for fields, fault in ASSISTANT_FAULTS:
+        answer = await api.post(ASSISTANTS, {"teamId": api.team, "name": "Ava", "adapter": "simulated", **fields})
+        assert (answer.status, list(answer.faults)) == (400, [fault])
 
 
 async def test_a_number_through_its_life(api: Api) -> None:
     speaker = await assistant(api)
     made = await number(api, assistantId=speaker["id"], maxConcurrentCalls=2, dailyLimit=100, weight=20)
     expected = {
-        "team_id": api.team, "phone_number": "+14155552671", "assistant_id": speaker["id"], "adapter": "simulated", "status": "active",
+    "team_id": api.team, "phone_number": "+14155552671", "assistant_id": speaker["id"],
+    "adapter": "simulated", "status": "active",
         "max_concurrent_calls": 2, "daily_limit": 100, "weight": 20,
     }  # fmt: skip
     assert made.keys() == expected.keys() | {"id", "created_at", "updated_at"}
@@ -102,21 +102,21 @@ async def test_a_number_through_its_life(api: Api) -> None:
     assert (await api.get(path)).status == 404
 
 
-@pytest.mark.parametrize(
-    ("fields", "fault"),
-    [
-        ({"phoneNumber": "12"}, "phoneNumber"),
-        ({"phoneNumber": "112"}, "phoneNumber"),
-        ({"adapter": "nowhere"}, "adapter"),
-        ({"weight": 21}, "weight"),
-        ({"weight": None}, "weight"),
-        ({"status": "sleeping"}, "status"),
-        ({"dailyLimit": 0}, "dailyLimit"),
-    ],
-)
-async def test_a_bad_field_of_a_number_is_named(api: Api, fields: dict[str, Any], fault: str) -> None:
-    answer = await api.post(NUMBERS, {"teamId": api.team, "phoneNumber": "+14155552671", "adapter": "simulated", **fields})
-    assert (answer.status, list(answer.faults)) == (400, [fault])
+NUMBER_FAULTS: list[tuple[dict[str, Any], str]] = [
+    ({"phoneNumber": "12"}, "phoneNumber"),
+    ({"phoneNumber": "112"}, "phoneNumber"),
+    ({"adapter": "nowhere"}, "adapter"),
+    ({"weight": 21}, "weight"),
+    ({"weight": None}, "weight"),
+    ({"status": "sleeping"}, "status"),
+    ({"dailyLimit": 0}, "dailyLimit"),
+]
+
+
+async def test_a_bad_field_of_a_number_is_named(api: Api) -> None:
+    for fields, fault in NUMBER_FAULTS:
+        answer = await api.post(NUMBERS, {"teamId": api.team, "phoneNumber": "+14155552671", "adapter": "simulated", **fields})
+        assert (answer.status, list(answer.faults)) == (400, [fault])
 
 
 async def test_an_assistant_and_its_numbers_use_one_adapter(api: Api) -> None:

@@ -27,12 +27,11 @@ async def end(desk: Desk, call: str, campaign: str, outcome: Outcome, **data: An
         CallEvent(Phase.ENDED, at + timedelta(seconds=30), call, "ref", f"{call}-3", outcome=outcome),
         CallEvent(Phase.RESULT, at + timedelta(seconds=31), call, "ref", f"{call}-4", data=data),
     ]
-    await attempts.note(desk.pool, TRUNK, told)
     standing = (await attempts.standing(desk.pool, [call], at))[call].standing
     rules = rules_of((await claims.rules(desk.pool, [campaign]))[0])
     turn = conclude(standing, fold(standing.progress, told), rules, at)
     assert turn is not None
-    assert await attempts.turn(desk.pool, [replace(turn)], at)
+    assert await attempts.turn(desk.pool, [replace(turn)], [(TRUNK, event) for event in told], at)
 
 
 async def test_the_dashboard_shows_counts_queue_calls_and_pace(desk: Desk) -> None:

@@ -17,7 +17,8 @@ async def test_the_demo_list(api: Api) -> None:
     assert {error["field"] for error in answer["errors"]} == {"phone"}
     people = await api.context.database.pool.fetchrow(
         """select count(*) filter (where do_not_call) as no, count(*) filter (where phone is null) as numberless,
-                  count(distinct substr(zones[1], 1, 40)) as zones, count(*) filter (where place_source = 'unknown' and phone is not null) as lost
+                  count(distinct zones) as zones,
+                  count(*) filter (where place_source = 'unknown' and phone is not null) as lost
            from contacts c join place_sets p on p.id = c.place_set_id"""
     )
     assert people is not None

@@ -44,9 +44,9 @@ async def test_a_row_becomes_a_contact(api: Api) -> None:
     assert answer["batch_id"].startswith("batch_")
     contact = await only(api)
     expected = {
-        "first_name": "Zoë", "last_name": "O'Neil, Jr.", "phone": "+14155552671", "email": "zoe@example.com", "do_not_call": False,
-        "timezone": "Europe/Paris", "tags": ["vip", "new"], "custom_fields": {"shoe size": "41"}, "notes": "two\nlines",
-        "lead_status": "new", "company": None,
+        "first_name": "Zoë", "last_name": "O'Neil, Jr.", "phone": "+14155552671", "email": "zoe@example.com",
+        "do_not_call": False, "timezone": "Europe/Paris", "tags": ["vip", "new"],
+        "custom_fields": {"shoe size": "41"}, "notes": "two\nlines", "lead_status": "new", "company": None,
     }  # fmt: skip
     assert {key: contact[key] for key in expected} == expected
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from dialer.flows.importing.run import BATCH
 from dialer.flows.importing.sheet import LONGEST_RECORD
 from tests.support.api import Api
@@ -23,35 +21,37 @@ async def refused(api: Api, file: bytes, **fields: str) -> str:
     return said
 
 
-@pytest.mark.parametrize(
-    ("file", "said"),
-    [
-        (b"", "row 1: the file is empty"),
-        (HEADER, "row 2, column 1: the file has a header and no rows"),
-        (HEADER + b"\n,,\n\n", "row 2, column 1: the file has a header and no rows"),
-        ((HEADER + GOOD).decode().encode("utf-16"), "row 1, column 1: the file is UTF-16"),
-        ((HEADER + GOOD).decode().encode("utf-16-le"), "row 1, column 1: contains a NUL byte"),
-        ((HEADER + GOOD).decode().encode("utf-32"), "row 1, column 1: the file is UTF-32"),
-        (HEADER + GOOD + b"Bob\0,Ray,+14155552672\n", "row 3, column 1: contains a NUL byte (First Name)"),
-        (HEADER + GOOD + b"Ann,L\xe9e,+14155552672\n", "row 3, column 2: is not UTF-8 (Last Name)"),
-        (b"First N\xe4me,Last Name,Phone\n" + GOOD, "row 1, column 1: is not UTF-8"),
-        (HEADER + b"A" * 10_000_000, "row 2, column 1: is longer than 1,048,576 bytes"),
-        (HEADER + GOOD + b'"' + b"A\n" * LONGEST_RECORD, "row 3: a cell is longer than 131,072 characters"),
-        (HEADER + GOOD + b'Ann,"Lee,+14155552672\n', "row 3: a quote is opened and never closed"),
-        (HEADER + GOOD + b'"Ann"a,Lee,+14155552672\n', "row 3: text follows a closing quote"),
-        (HEADER + GOOD + b"A" * 200_000 + b",Lee,1\n", "row 3: a cell is longer than 131,072 characters"),
-        (HEADER.replace(b"\n", b"\r") + GOOD.replace(b"\n", b"\r"), "row 1: lines end with CR alone"),
-        (HEADER.replace(b",", b";") + GOOD, "row 1, column 1: the columns are separated by semicolons, not by commas"),
-        (HEADER.replace(b",", b"\t") + GOOD, "row 1, column 1: the columns are separated by tabs, not by commas"),
-        (HEADER.replace(b",", b"|") + GOOD, "row 1, column 1: the columns are separated by bars, not by commas"),
-        (b"First Name,Last Name\nAnn,Lee\n", "row 1, column 1: no column for phone; the header has 'First Name', 'Last Name'"),
-        (b"one,two,three\n" + GOOD, "row 1, column 1: no column for firstName, lastName, phone"),
-        (b"First Name,Last Name,Phone,Mobile\n" + GOOD, "row 1, column 4: the columns 'Phone' and 'Mobile' are both phone"),
-        (GOOD, "row 1, column 1: no column for firstName, lastName, phone"),
-    ],
-)  # fmt: skip
-async def test_it_says_where_and_why(api: Api, file: bytes, said: str) -> None:
-    assert (await refused(api, file)).startswith(said)
+FILES = [
+    (b"", "row 1: the file is empty"),
+    (HEADER, "row 2, column 1: the file has a header and no rows"),
+    (HEADER + b"\n,,\n\n", "row 2, column 1: the file has a header and no rows"),
+    ((HEADER + GOOD).decode().encode("utf-16"), "row 1, column 1: the file is UTF-16"),
+    ((HEADER + GOOD).decode().encode("utf-16-le"), "row 1, column 1: contains a NUL byte"),
+    ((HEADER + GOOD).decode().encode("utf-32"), "row 1, column 1: the file is UTF-32"),
+    (HEADER + GOOD + b"Bob\0,Ray,+14155552672\n", "row 3, column 1: contains a NUL byte (First Name)"),
+    (HEADER + GOOD + b"Ann,L\xe9e,+14155552672\n", "row 3, column 2: is not UTF-8 (Last Name)"),
+    (b"First N\xe4me,Last Name,Phone\n" + GOOD, "row 1, column 1: is not UTF-8"),
+    (HEADER + b"A" * 10_000_000, "row 2, column 1: is longer than 1,048,576 bytes"),
+    (HEADER + GOOD + b'"' + b"A\n" * LONGEST_RECORD, "row 3: a cell is longer than 131,072 characters"),
+    (HEADER + GOOD + b'Ann,"Lee,+14155552672\n', "row 3: a quote is opened and never closed"),
+    (HEADER + GOOD + b'"Ann"a,Lee,+14155552672\n', "row 3: text follows a closing quote"),
+    (HEADER + GOOD + b"A" * 200_000 + b",Lee,1\n", "row 3: a cell is longer than 131,072 characters"),
+    (HEADER.replace(b"\n", b"\r") + GOOD.replace(b"\n", b"\r"), "row 1: lines end with CR alone"),
+    (HEADER.replace(b",", b";") + GOOD, "row 1, column 1: the columns are separated by semicolons, not by commas"),
+    (HEADER.replace(b",", b"\t") + GOOD, "row 1, column 1: the columns are separated by tabs, not by commas"),
+    (HEADER.replace(b",", b"|") + GOOD, "row 1, column 1: the columns are separated by bars, not by commas"),
+    (b"First Name,Last Name\nAnn,Lee\n", "row 1, column 1: no column for phone; the header has 'First Name', 'Last Name'"),
+    (b"one,two,three\n" + GOOD, "row 1, column 1: no column for firstName, lastName, phone"),
+    (b"First Name,Last Name,Phone,Mobile\n" + GOOD, "row 1, column 4: the columns 'Phone' and 'Mobile' are both phone"),
+    (GOOD, "row 1, column 1: no column for firstName, lastName, phone"),
+]
+
+
+async def test_it_says_where_and_why(api: Api) -> None:
+    for file, said in FILES:
+        told = await refused(api, file)
+        assert told.startswith(said)
+        assert "4155552671" not in told
 
 
 async def test_a_fault_behind_good_batches_takes_them_back(api: Api) -> None:
@@ -60,18 +60,18 @@ async def test_a_fault_behind_good_batches_takes_them_back(api: Api) -> None:
     assert said.startswith(f"row {2 * BATCH + 2}, column 1")
 
 
-@pytest.mark.parametrize(
-    ("mapping", "said"),
-    [
-        ('{"Nowhere": "firstName"}', "'Nowhere': 'firstName' is no pair"),
-        ('{"First Name": "shoeSize"}', "'First Name': 'shoeSize' is no pair"),
-        ('{"First Name": "firstName", "Phone": "phone"}', "row 1, column 1: no column for lastName"),
-        ("{", "is not valid JSON"),
-        ("[]", "input should be a valid dictionary"),
-    ],
-)
-async def test_a_mapping_that_does_not_fit(api: Api, mapping: str, said: str) -> None:
-    assert (await refused(api, HEADER + GOOD, columnMapping=mapping)).startswith(said)
+MAPPINGS = [
+    ('{"Nowhere": "firstName"}', "'Nowhere': 'firstName' is no pair"),
+    ('{"First Name": "shoeSize"}', "'First Name': 'shoeSize' is no pair"),
+    ('{"First Name": "firstName", "Phone": "phone"}', "row 1, column 1: no column for lastName"),
+    ("{", "is not valid JSON"),
+    ("[]", "input should be a valid dictionary"),
+]
+
+
+async def test_a_mapping_that_does_not_fit(api: Api) -> None:
+    for mapping, said in MAPPINGS:
+        assert (await refused(api, HEADER + GOOD, columnMapping=mapping)).startswith(said)
 
 
 async def test_a_mark_of_utf8_is_no_fault_and_another_delimiter_can_be_named(api: Api) -> None:

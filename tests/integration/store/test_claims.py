@@ -56,7 +56,7 @@ async def end(database: Database, claimed: list[Claimed]) -> None:
     ]  # fmt: skip
     left = {t.attempt: t for t in turns}
     while left:
-        for won in await attempts.turn(database.pool, list(left.values()), now):
+        for won in await attempts.turn(database.pool, list(left.values()), (), now):
             del left[won.attempt]
 
 
