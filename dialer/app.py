@@ -64,7 +64,7 @@ class House:
     async def ready(self) -> None:
         """Raises while one of the stores cannot be used."""
         await self.database.pool.fetchval("select 1")
-        await self.redis.ping()
+        await self.ringer.ping()
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
 from dialer.api.context import ApiContext, Context
+from dialer.queue import QueueUnavailable
 from dialer.store.outage import is_outage
 
 READY_SECONDS = 2.0
@@ -25,12 +26,14 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz", summary="Whether stores and trunks can be reached", responses={503: {"description": "Something is away"}})
 async def readyz(context: Context) -> JSONResponse:
-    """503 when the database is away. A trunk in trouble is told, but other trunks and the whole API still work without it."""
-    database, *trunks = await asyncio.gather(
-        _within(_database(context)), *(_within(trunk.health()) for trunk in context.trunks.values())
+    """503 when the database is away. Redis or a trunk in trouble is told, but the API and the callbacks still work without it."""
+    database, redis, *trunks = await asyncio.gather(
+        _within(_database(context)),
+        _within(context.ringer.ping()),
+        *(_within(trunk.health()) for trunk in context.trunks.values()),
     )
     ready = database == "ok"
-    checks = {"database": database, "adapters": dict(zip(context.trunks, trunks, strict=True))}
+    checks = {"database": database, "redis": redis, "adapters": dict(zip(context.trunks, trunks, strict=True))}
     return JSONResponse({"status": "ready" if ready else "not ready", **checks}, 200 if ready else 503)
 
 
@@ -52,7 +55,7 @@ async def _within(check: Awaitable[Any]) -> str:
     except TimeoutError:
         return f"no answer within {READY_SECONDS:g} s"
     except Exception as fault:
-        if not is_outage(fault):
+        if not (is_outage(fault) or isinstance(fault, QueueUnavailable)):
             raise
         return f"away: {type(fault).__name__}"
     return "ok" if health is None or health.ok else health.detail or "in trouble"

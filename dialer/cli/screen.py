@@ -48,14 +48,16 @@ def screen(*, silent: bool) -> Iterator[Screen]:
         yield Silent()
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.table import Column
 
+    # In a narrow terminal only the outcomes are cut.
     columns = (
-        TextColumn("contacts done"),
-        BarColumn(),
+        TextColumn("contacts"),
+        BarColumn(bar_width=16),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("{task.fields[calling]} in a call"),
-        TextColumn("[dim]{task.fields[outcomes]}"),
+        TextColumn("[dim]{task.fields[outcomes]}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
     )
-    with Progress(*columns) as progress:
+    with Progress(*columns, expand=True) as progress:
         yield Lively(progress, progress.add_task("", total=None, calling=0, outcomes=""))

@@ -27,6 +27,8 @@ def refuse(case: Case) -> Turn | None:
             return recall(standing, reason, until or case.now + BREATH, case.now)
         case Never(Reason.DO_NOT_CALL | Reason.SUPPRESSED as reason):
             return recall(standing, reason, case.now, case.now, never=Disposition.DO_NOT_CALL)
+        case Never(Reason.NO_PHONE as reason):
+            return recall(standing, reason, case.now, case.now, never=Disposition.INVALID_NUMBER)
         case Never(reason):
             return recall(standing, reason, case.now + BREATH, case.now)
 
@@ -39,7 +41,7 @@ def verdict(case: Case) -> Verdict:
         pause_reason=stand.pause_reason,
         rules=case.rules,
         zones=case.zones,
-        to_number=stand.standing.to_number,
+        to_number=stand.phone,
         do_not_call=stand.standing.do_not_call,
         suppressed_until=stand.suppressed_until,
         next_attempt_at=case.now,

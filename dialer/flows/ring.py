@@ -28,8 +28,16 @@ class Ringer:
     async def reachable(self) -> bool:
         """Whether workers can be told of new attempts; asks Redis only after it had failed."""
         if self._lost:
-            await self.dial(())
-        return not self._lost
+            try:
+                await self.ping()
+            except QueueUnavailable:
+                return False
+            self._lost = False
+        return True
+
+    async def ping(self) -> None:
+        """Raises `QueueUnavailable` when Redis does not answer."""
+        await self._jobs.ping()
 
     async def wake(self, keys: Iterable[str]) -> None:
         """Something changed for these scope keys: a slot was freed, work became due."""

@@ -66,8 +66,14 @@ class JobQueue:
     """Where jobs are put for the workers of the same `queue_name`."""
 
     def __init__(self, redis: Redis, queue_name: str) -> None:
+        self._redis = redis
         self._keys = (queue_name, wake_key(queue_name))
         self._enqueue = redis.register_script(ENQUEUE)
+
+    async def ping(self) -> None:
+        """Raises `QueueUnavailable` when Redis does not answer."""
+        with reaching("asking whether Redis is there"):
+            await self._redis.ping()
 
     async def enqueue(self, jobs: Sequence[Job]) -> int:
         """Put all jobs in the queue in one step and wake a worker; returns how many were new.

@@ -41,7 +41,8 @@ class Permit:
 
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """A `Standing` with what only the ledger and the preflight need beside it."""
+    """A `Standing` with what only the ledger and the preflight need beside it. `phone` is the person's number now, which may be
+    another than the one that was claimed."""
 
     standing: Standing
     place_set: int
@@ -50,6 +51,7 @@ class Stand:
     campaign_status: CampaignStatus
     pause_reason: str | None
     suppressed_until: datetime | None
+    phone: str | None
     caller_id_active: bool
     assistant_enabled: bool
     not_after: datetime
@@ -150,6 +152,7 @@ def _stand(r: asyncpg.Record, now: datetime) -> Stand:
         CampaignStatus(r["campaign_status"]),
         r["pause_reason"],
         r["suppressed_until"],
+        r["phone"],
         r["number_status"] == "active",
         r["outbound_enabled"],
         r["not_after"],

@@ -95,7 +95,7 @@ with locks as materialized (
       and a.id = any($1::text[]) and a.state = 'queued' and 'campaign:' || a.campaign_id in (select key from locks)
       and a.claimed_at > clock_timestamp() - interval '2 seconds' and a.not_after > $2
       and c.id = a.campaign_id and c.status = 'running' and c.rules_version = a.rules_version
-      and p.id = a.contact_id and not p.do_not_call
+      and p.id = a.contact_id and not p.do_not_call and a.to_number in (p.phone, p.phone_secondary)
       and s.id = a.assistant_id and s.outbound_enabled
       and n.id = a.number_id and n.status = 'active'
       and not exists (
@@ -149,17 +149,20 @@ with told as (
     where (select count(*) from locks) >= 0
       and a.id = w.id and a.state = w.expected and a.outcome is not distinct from w.expected_outcome
       and (w.ended_at is null or a.scopes <@ array(select key from locks))
-    returning a.id, a.campaign_contact_id, a.contact_id, a.campaign_id, a.scopes, w.enrolment, w.enrolment_outcome, w.next_at,
+    returning a.id, a.state, a.campaign_contact_id, a.contact_id, a.campaign_id, a.scopes, w.enrolment, w.enrolment_outcome, w.next_at,
               w.counted, w.excused, w.reached, w.reason, w.ended_at
 ), enrolled as (
   update campaign_contacts t
     set status = m.enrolment, outcome = coalesce(m.enrolment_outcome, t.outcome), reason = m.reason,
+        -- a number or place that was changed while it was claimed is taken over when it comes back
+        to_number = case when m.state = 'recalled' then coalesce(p.phone, t.to_number) else t.to_number end,
+        place_set_id = case when m.state = 'recalled' then p.place_set_id else t.place_set_id end,
         attempts = t.attempts + m.counted::int,
         excused = case when not m.excused then t.excused when t.excused_day = ($1 at time zone 'UTC')::date then t.excused + 1 else 1 end,
         excused_day = case when m.excused then ($1 at time zone 'UTC')::date else t.excused_day end,
         next_attempt_at = coalesce(m.next_at, t.next_attempt_at),
         completed_at = case when m.enrolment in ('completed', 'failed', 'skipped') then $1 end
-    from moved m where t.id = m.campaign_contact_id and m.enrolment is not null
+    from moved m join contacts p on p.id = m.contact_id where t.id = m.campaign_contact_id and m.enrolment is not null
 ), person as (
   update contacts p
     set last_contacted_at = $1, lead_status = case when p.lead_status = 'new' then 'contacted' else p.lead_status end, updated_at = $1
@@ -176,7 +179,7 @@ select a.id, a.state, a.outcome, a.trunk, a.to_number, a.provider_ref, a.campaig
        clock_timestamp() - a.claimed_at as claim_age,
        t.status as enrolment, t.attempts, t.excused_day, t.excused, t.place_set_id,
        c.status as campaign_status, c.pause_reason, c.rules_version as campaign_version,
-       p.do_not_call, s.outbound_enabled, n.status as number_status,
+       p.do_not_call, p.phone, s.outbound_enabled, n.status as number_status,
        (select max(coalesce(x.expires_at, 'infinity')) from suppressions x
         where x.phone_number = a.to_number and (x.expires_at is null or x.expires_at > $2)
           and (x.scope = 'global' or (x.team_id = a.team_id and x.scope = 'team') or x.campaign_id = a.campaign_id)) as suppressed_until

@@ -124,7 +124,7 @@ async def test_a_store_that_is_away_is_a_503(api: Api) -> None:
 async def test_health_and_figures_need_no_key(api: Api) -> None:
     nobody = api.using(None)
     assert (await nobody.get("/healthz")).json == {"status": "ok"}
-    assert (await nobody.get("/readyz")).json == {"status": "ready", "database": "ok", "adapters": {}}
+    assert (await nobody.get("/readyz")).json == {"status": "ready", "database": "ok", "redis": "ok", "adapters": {}}
     assert "dialer_attempts_total" in (await nobody.get("/metrics")).text
 
 

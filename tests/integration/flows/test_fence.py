@@ -144,3 +144,54 @@ async def test_nobody_of_unknown_place_is_called_by_the_contacts_own_clock(datab
     async with engine(database_url, redis_url, quick(), running=False) as e:
         s = await seed(e.pool, contacts=2, zones=())
         assert await released(e, s) == []
+
+
+async def test_a_number_that_was_changed_meanwhile_is_not_dialled_and_the_new_one_is(database_url: str, redis_url: str) -> None:
+    async with engine(database_url, redis_url, quick(), running=False) as e:
+        s = await seed(e.pool, contacts=1)
+        [claimed] = await released(e, s)
+        await e.pool.execute("update contacts set phone = '+4930901820'")
+        await e.placer.place(claimed.attempt, claimed.campaign, claimed.trunk)
+        assert not e.carrier.journal.entries
+        assert await e.pool.fetchval("select to_number from campaign_contacts where status = 'pending'") == "+4930901820"
+        await e.pool.execute("update campaign_contacts set next_attempt_at = now()")
+        [again] = await released(e, s)
+        await e.placer.place(again.attempt, again.campaign, again.trunk)
+        assert [entry.to for entry in e.carrier.journal.entries.values()] == ["+4930901820"]
+        await laws_hold(e.pool)
+
+
+async def test_a_phone_that_was_taken_away_meanwhile_skips_its_contact(database_url: str, redis_url: str) -> None:
+    async with engine(database_url, redis_url, quick(), running=False) as e:
+        s = await seed(e.pool, contacts=1)
+        [claimed] = await released(e, s)
+        await e.pool.execute("update contacts set phone = null")
+        await e.placer.place(claimed.attempt, claimed.campaign, claimed.trunk)
+        assert not e.carrier.journal.entries
+        assert tuple(await e.pool.fetchrow("select status, outcome, reason from campaign_contacts")) == (
+            "skipped",
+            "invalid_number",
+            "no_phone",
+        )
+        await laws_hold(e.pool)
+
+
+async def test_while_redis_is_away_nothing_is_released(
+    database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dialer.queue import JobQueue, QueueUnavailable
+
+    async def away(*_: object) -> None:
+        raise QueueUnavailable("away")
+
+    async with engine(database_url, redis_url, quick(), running=False) as e:
+        s = await seed(e.pool, contacts=3, concurrency=1)
+        with monkeypatch.context() as patch:
+            patch.setattr(JobQueue, "enqueue", away)
+            patch.setattr(JobQueue, "ping", away)
+            assert len(await released(e, s)) == 1, "the claim that noticed it"
+            await e.pool.execute("update call_attempts set claimed_at = claimed_at - interval '3 seconds'")
+            await e.sweeper.sweep()
+            assert await released(e, s) == []
+        assert len(await released(e, s)) == 1
+        await laws_hold(e.pool)
