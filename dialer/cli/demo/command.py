@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import tempfile
 from datetime import UTC, timedelta
@@ -201,14 +202,17 @@ async def _enrol(stage: Stage, campaign: str, team: str, most: int | None = None
 
 
 async def _watch(stage: Stage, campaign: str, watching: Screen) -> str:
-    """The campaign's status once it runs no more."""
+    """The campaign's status once it runs no more. An API that is just being restarted is asked again."""
+    from aiohttp import ClientError
+
     clock = SystemClock()
     while True:
-        dashboard = await stage.call("GET", f"campaigns/{campaign}/dashboard")
-        watching.show(dashboard)
-        status: str = dashboard["campaign"]["status"]
-        if status != "running":
-            return status
+        with contextlib.suppress(ClientError):
+            dashboard = await stage.call("GET", f"campaigns/{campaign}/dashboard")
+            watching.show(dashboard)
+            status: str = dashboard["campaign"]["status"]
+            if status != "running":
+                return status
         await clock.sleep(LOOK_SECONDS)
 
 
