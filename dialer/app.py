@@ -163,7 +163,7 @@ def _tick_failed(fault: Exception) -> None:
 async def run_scheduler(settings: Settings) -> None:
     """The role `scheduler`."""
     own = settings.scheduler
-    async with house(settings) as h, health.serving(own.health_port, h.ready):
+    async with house(settings) as h, health.serving("scheduler.health_port", own.health_port, h.ready):
         book = LedgerBook(h.database.pool, h.ringer, h.clock, settings.adapters, h.rules)
         rates = {f"trunk:{name}": t.calls_per_second for name, t in settings.adapters.items() if t.calls_per_second is not None}
         ticker = Ticker(book, h.bell, h.clock, own.tick_seconds, _tick_failed, rates, own.claim_limit)
@@ -185,7 +185,7 @@ async def run_worker(settings: Settings) -> None:
     from dialer.worker import FUNCTIONS
 
     own = settings.worker
-    async with house(settings) as h, trunks(settings) as carriers, health.serving(own.health_port, h.ready):
+    async with house(settings) as h, trunks(settings) as carriers, health.serving("worker.health_port", own.health_port, h.ready):
         placer = Placer(h.database.pool, h.settler, RateBuckets(h.redis), carriers, h.clock)
         reconciler = Reconciler(h.database.pool, h.settler, h.follower, carriers, h.clock)
         worker = DoorbellWorker(h.redis, FUNCTIONS, queue_name=QUEUE, ctx={"placer": placer}, max_jobs=own.concurrency)
@@ -219,7 +219,7 @@ async def run_api(settings: Settings) -> None:
     async with (
         house(settings) as h,
         trunks(settings) as carriers,
-        health.serving(settings.http.metrics_port, h.ready),
+        health.serving("http.metrics_port", settings.http.metrics_port, h.ready),
     ):
         duties = Duties()
         duties.start("settle", h.settler.run())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -12,9 +13,30 @@ READY_SECONDS = 2.0
 """How long the stores may take to answer before the role calls itself not ready."""
 
 
+class PortTaken(Exception):
+    """A port cannot be listened at."""
+
+
+def listening(setting: str, host: str, port: int) -> socket.socket:
+    """A socket that listens there. Raises `PortTaken`, which names the `setting` to change."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+        bound.listen(2048)
+    except OSError as fault:
+        bound.close()
+        why = fault.strerror or str(fault)
+        raise PortTaken(f"{setting} {port} on {host} cannot be listened at ({why}); choose another, or end who has it.") from None
+    bound.setblocking(False)
+    return bound
+
+
 @asynccontextmanager
-async def serving(port: int | None, ready: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
-    """Serve on all interfaces at `port` (None = not at all); `ready` raises while the stores cannot be used."""
+async def serving(setting: str, port: int | None, ready: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Serve at `port` (None = not at all), which is the value of `setting`, on all interfaces, for probes come from outside.
+    `ready` raises while the stores cannot be used. Raises `PortTaken`."""
     if port is None:
         yield
         return
@@ -39,7 +61,7 @@ async def serving(port: int | None, ready: Callable[[], Awaitable[None]]) -> Asy
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
-        await web.TCPSite(runner, port=port).start()
+        await web.SockSite(runner, listening(setting, "0.0.0.0", port)).start()
         yield
     finally:
         await runner.cleanup()

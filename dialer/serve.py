@@ -9,12 +9,10 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
+from dialer.health import listening
+
 DRAIN_SECONDS = 10
 """How long open requests may take to end after SIGTERM."""
-
-
-class PortTaken(Exception):
-    """The HTTP port cannot be listened at."""
 
 
 class _Server(uvicorn.Server):
@@ -38,16 +36,12 @@ async def serve(app: ASGIApp, host: str, port: int, stop: asyncio.Event) -> None
         server_header=False,
     )
     server = _Server(config)
-    try:
+    with listening("http.port", host, port) as bound:
         async with asyncio.TaskGroup() as group:
-            serving = group.create_task(server.serve(), name="uvicorn")
+            serving = group.create_task(server.serve([bound]), name="uvicorn")
             stopping = group.create_task(_stop(server, stop), name="uvicorn stop")
             await asyncio.wait({serving})
             stopping.cancel()
-    except* SystemExit:  # uvicorn's way of saying that it could not bind
-        raise PortTaken(
-            f"http.port {port} on {host} cannot be listened at; is another daemon running? Choose another port."
-        ) from None
 
 
 async def _stop(server: uvicorn.Server, stop: asyncio.Event) -> None:

@@ -14,7 +14,6 @@ from dialer.api import (
     contacts,
     errors,
     health,
-    hooks,
     imports,
     openapi,
     phone_numbers,
@@ -23,6 +22,7 @@ from dialer.api import (
 from dialer.api.auth import Gate
 from dialer.api.context import ApiContext
 from dialer.api.errors import Guard
+from dialer.api.hooks import Hooks
 
 CRM: tuple[APIRouter, ...] = (
     imports.router,  # before contacts, whose {id} would swallow "import"
@@ -42,12 +42,13 @@ def build(context: ApiContext) -> FastAPI:
         title="Campaign dialer",
         summary="Contacts, campaigns and calls of an outbound dialer.",
         redirect_slashes=False,
-        middleware=[Middleware(Guard), Middleware(Gate, context=context)],
+        middleware=[Middleware(Guard), Middleware(Hooks, context=context), Middleware(Gate, context=context)],
     )
     app.state.context = context
     errors.install(app)
     app.include_router(health.router)
-    app.include_router(hooks.router)
+    if context.settings.http.metrics_port is None:
+        app.include_router(health.figures)
     for router in CRM:
         app.include_router(router, prefix="/api/crm", responses=errors.RESPONSES)
     openapi.install(app)

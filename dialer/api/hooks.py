@@ -2,41 +2,62 @@
 
 A callback whose signature does not prove where it comes from is a 403 and changes nothing; its body is never logged. When the
 ledger cannot be written the answer is a 503, so that the carrier tells it again.
+
+This is the hot path of the API, several requests per call: an ASGI application of its own in front of the routes, which costs a
+third of what a route with its dependencies does.
 """
 
 from __future__ import annotations
 
 import logging
 
-from fastapi import APIRouter, Request, Response
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from adapters.base import Hook
 from adapters.errors import Forged
-from dialer.api.context import Context
+from dialer.api.context import ApiContext
+from dialer.api.errors import refusal
 from dialer.domain.errors import Forbidden, NotFound
+
+PREFIX = "/hooks/"
 
 log = logging.getLogger(__name__)
 
-router = APIRouter(tags=["callbacks"])
 
+class Hooks:
+    """Answers `POST /hooks/{trunk}`; everything else goes on to `app`."""
 
-@router.post("/hooks/{trunk}", summary="A carrier's callback", include_in_schema=False)
-async def hear(trunk: str, request: Request, context: Context) -> Response:
-    adapter = context.trunks.get(trunk)
-    if adapter is None:
-        raise NotFound("There is no adapter of this name in the configuration.")
-    query = f"?{request.url.query}" if request.url.query else ""
-    hook = Hook(
-        request.method,
-        f"{context.settings.http.base_url}/hooks/{trunk}{query}",
-        {name.lower(): value for name, value in request.headers.items()},
-        await request.body(),
-        context.clock.now(),
-    )
-    try:
-        events, reply = adapter.receive(hook)
-    except Forged as fault:
-        log.warning("a callback to %s was refused: %s", trunk, fault)
-        raise Forbidden("The callback's signature is not valid.") from None
-    await context.follow(trunk, events)
-    return Response(reply.body, reply.status, media_type=reply.content_type)
+    def __init__(self, app: ASGIApp, context: ApiContext) -> None:
+        self._app = app
+        self._context = context
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST" or not scope["path"].startswith(PREFIX):
+            await self._app(scope, receive, send)
+            return
+        answer = await self._hear(scope, receive)
+        await answer(scope, receive, send)
+
+    async def _hear(self, scope: Scope, receive: Receive) -> Response:
+        trunk = scope["path"].removeprefix(PREFIX)
+        adapter = self._context.trunks.get(trunk)
+        if adapter is None:
+            return refusal(NotFound("There is no adapter of this name in the configuration."))
+        query = scope["query_string"].decode("latin-1")
+        hook = Hook(
+            "POST",
+            f"{self._context.settings.http.base_url}{PREFIX}{trunk}{'?' if query else ''}{query}",
+            dict(Headers(scope=scope).items()),
+            await Request(scope, receive).body(),
+            self._context.clock.now(),
+        )
+        try:
+            events, reply = adapter.receive(hook)
+        except Forged as fault:
+            log.warning("a callback to %s was refused: %s", trunk, fault)
+            return refusal(Forbidden("The callback's signature is not valid."))
+        await self._context.follow(trunk, events)
+        return Response(reply.body, reply.status, media_type=reply.content_type if reply.body else None)

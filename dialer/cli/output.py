@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+PIPE_COLUMNS = 1000
+
 
 def print_json(value: Any) -> None:
     print(json.dumps(value, default=str, ensure_ascii=False))
@@ -27,10 +29,11 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title:
     table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for column in columns:
         numbers = all(isinstance(row[columns.index(column)], int | float) for row in rows) and bool(rows)
-        table.add_column(column, justify="right" if numbers else "left")
+        table.add_column(column, justify="right" if numbers else "left", overflow="fold")
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row))
-    Console().print(table)
+    # Whatever reads a pipe gets each row on one line.
+    Console(width=None if sys.stdout.isatty() else PIPE_COLUMNS).print(table)
 
 
 def progress_over(size: int, position: Callable[[], int], unit: str, *, silent: bool) -> Callable[[int], None] | None:

@@ -166,6 +166,6 @@ def simulate_carrier(
     except OSError as fault:
         if fault.filename is not None:
             raise Failed(f"--journal {journal}: cannot be written ({fault.strerror}); name another file") from None
-        from dialer.serve import PortTaken
+        from dialer.health import PortTaken
 
         raise PortTaken(f"--port {port} on {host} cannot be listened at ({fault.strerror}); choose another port") from None

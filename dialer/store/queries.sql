@@ -150,7 +150,7 @@ with told as (
       and a.id = w.id and a.state = w.expected and a.outcome is not distinct from w.expected_outcome
       and (w.ended_at is null or a.scopes <@ array(select key from locks))
     returning a.id, a.state, a.campaign_contact_id, a.contact_id, a.campaign_id, a.scopes, w.enrolment, w.enrolment_outcome, w.next_at,
-              w.counted, w.excused, w.reached, w.reason, w.ended_at
+              w.counted, w.excused, w.reached, w.reason, w.ended_at is not null and w.expected <> 'ended' as freed
 ), enrolled as (
   update campaign_contacts t
     set status = m.enrolment, outcome = coalesce(m.enrolment_outcome, t.outcome), reason = m.reason,
@@ -168,7 +168,7 @@ with told as (
     set last_contacted_at = $1, lead_status = case when p.lead_status = 'new' then 'contacted' else p.lead_status end, updated_at = $1
     from moved m where p.id = m.contact_id and m.reached
 )
-select m.id, m.campaign_id, m.ended_at is not null as freed,
+select m.id, m.campaign_id, m.freed,
        array(select s.key from scopes s where s.key = any(m.scopes) and (s.cap is not null or s.day_limit is not null)) as bells
 from moved m
 

@@ -42,12 +42,19 @@ async def process(demo: int, role: str) -> psutil.Process:
     """The child of the demo that runs this role, once there is one."""
 
     def found() -> list[psutil.Process]:
-        return [child for child in psutil.Process(demo).children() if {"dialer", role} <= set(child.cmdline())]
+        return [child for child in psutil.Process(demo).children() if {"dialer", role} <= set(_command(child))]
 
     async with asyncio.timeout(60):
         while not found():  # noqa: ASYNC110 - another process has no event to wait for
             await asyncio.sleep(0.05)
     return found()[0]
+
+
+def _command(child: psutil.Process) -> list[str]:
+    try:
+        return child.cmdline()
+    except psutil.Error:  # it has just been killed, or ended by itself
+        return []
 
 
 async def under_way(demo: int, calls: int) -> None:

@@ -210,7 +210,8 @@ create unique index one_live_attempt_per_enrolment on call_attempts (campaign_co
 create unique index one_live_attempt_per_contact on call_attempts (contact_id) where ended_at is null;
 create unique index one_live_attempt_per_team_and_number on call_attempts (team_id, to_number) where ended_at is null;
 create unique index one_live_attempt_per_trunk_and_number on call_attempts (trunk, to_number) where ended_at is null;
-create index call_attempts_live on call_attempts (state, claimed_at) where ended_at is null;
+-- without the state, so that a phone that rings or is picked up rewrites no index
+create index call_attempts_live on call_attempts (claimed_at) where ended_at is null;
 create index call_attempts_campaign on call_attempts (campaign_id, id desc);
 create index call_attempts_team on call_attempts (team_id, id desc);
 create index call_attempts_contact on call_attempts (contact_id, id desc);
@@ -400,6 +401,9 @@ begin
       on conflict (campaign_id, place_set_id, priority)
       do update set pending = l.pending + excluded.pending, next_due = least(l.next_due, excluded.next_due);
   elsif tg_op = 'UPDATE' then
+    if not exists (select from come) then
+      return null;  -- most statements touch attempts alone
+    end if;
     if exists (
       select from come join gone using (id) where come.status <> gone.status and not exists (
         select from legal_turns t where t.entity = 'contact' and t.before = gone.status and t.after = come.status)) then
@@ -461,6 +465,9 @@ begin
             from come, unnest(scopes) key group by key order by key) d
       where s.key = d.key;
   else
+    if not exists (select from come) then
+      return null;
+    end if;
     if exists (
       select from come join gone using (id) where come.state <> gone.state and not exists (
         select from legal_turns t where t.entity = 'attempt' and t.before = gone.state and t.after = come.state)) then
@@ -469,6 +476,9 @@ begin
     insert into history (entity, entity_id, campaign_id, before, after, reason, actor)
       select 'attempt', come.id, come.campaign_id, gone.state, come.state, come.reason, actor()
       from come join gone using (id) where come.state <> gone.state or come.outcome is distinct from gone.outcome;
+    if not exists (select from come join gone using (id) where gone.ended_at is null and come.ended_at is not null) then
+      return null;
+    end if;
     -- A slot is given back by whatever ends the attempt; a recalled one was no call, so it also gives back what it had used up.
     update scopes s set
         active = s.active - d.n,
