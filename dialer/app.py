@@ -170,6 +170,7 @@ async def run_scheduler(settings: Settings) -> None:
         sweeper = Sweeper(h.database.pool, h.settler, h.follower, h.ringer, h.clock)
         duties = Duties()
         duties.start("settle", h.settler.run())
+        duties.start("rest", h.settler.run_rest())
         duties.start("sweep", repeat("sweep", own.sweep_seconds, sweeper.sweep, h.clock, duties.stop))
         duties.start("recount", repeat("recount", own.recount_seconds, sweeper.recount, h.clock, duties.stop))
         ticking = duties.start("tick", ticker.run(duties.stop))
@@ -191,6 +192,7 @@ async def run_worker(settings: Settings) -> None:
         worker = DoorbellWorker(h.redis, FUNCTIONS, queue_name=QUEUE, ctx={"placer": placer}, max_jobs=own.concurrency)
         duties = Duties()
         duties.start("settle", h.settler.run())
+        duties.start("rest", h.settler.run_rest())
         duties.start("fence", placer.run_fence())
         duties.start("accepted", placer.run_accepted())
         for name, trunk in carriers.items():
@@ -223,6 +225,7 @@ async def run_api(settings: Settings) -> None:
     ):
         duties = Duties()
         duties.start("settle", h.settler.run())
+        duties.start("rest", h.settler.run_rest())
         app = build(api_context(h, carriers))
         serving = duties.start("http", serve(app, settings.http.host, settings.http.port, duties.stop))
         try:

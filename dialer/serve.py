@@ -34,6 +34,7 @@ async def serve(app: ASGIApp, host: str, port: int, stop: asyncio.Event) -> None
         lifespan="off",
         timeout_graceful_shutdown=DRAIN_SECONDS,
         server_header=False,
+        proxy_headers=False,
     )
     server = _Server(config)
     with listening("http.port", host, port) as bound:

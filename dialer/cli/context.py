@@ -94,6 +94,7 @@ async def settling(settings: Settings) -> AsyncIterator[House]:
     async with house(settings) as h:
         duties = Duties()
         duties.start("settle", h.settler.run())
+        duties.start("rest", h.settler.run_rest())
         try:
             yield h
         finally:

@@ -55,7 +55,7 @@ class _Wish:
 
 
 class Settler:
-    """`run` has to be running."""
+    """`run` and `run_rest` have to be running."""
 
     def __init__(self, pool: Pool, ringer: Ringer, rules: RulesReader, clock: Clock) -> None:
         self._pool = pool
@@ -63,9 +63,26 @@ class Settler:
         self._rules = rules
         self._clock = clock
         self._gather: Gather[_Wish, bool] = Gather(self._flush)
+        self._ended: set[str] = set()
+        self._some_ended = asyncio.Event()
 
     async def run(self) -> None:
         await self._gather.run()
+
+    async def run_rest(self) -> None:
+        """Rest the campaigns in which a call has ended, if it was the last one; beside the flushes, which nobody waits for longer
+        than for the bell. What is missed while the database is away, the recount finds."""
+        while True:
+            await self._some_ended.wait()
+            self._some_ended.clear()
+            campaigns, self._ended = self._ended, set()
+            try:
+                rested = await claims.rest(self._pool, campaigns, self._clock.now())
+            except Exception:
+                log.exception("%d campaigns could not be looked at; the recount does it", len(campaigns))
+                continue
+            for campaign, status in rested.items():
+                log.info("campaign %s is %s", campaign, status)
 
     async def settle(self, attempt: str, decide: Decide, trunk: str = "", told: Sequence[CallEvent] = ()) -> bool:
         """Move `attempt` by what `decide` makes of how it stands, and keep what `trunk` told. Returns when both are committed:
@@ -131,5 +148,5 @@ class Settler:
             return
         campaigns = {each.campaign for each in freed}
         await self._ringer.wake({f"campaign:{id}" for id in campaigns} | {key for each in freed for key in each.bells})
-        for campaign, status in (await claims.rest(self._pool, campaigns, self._clock.now())).items():
-            log.info("campaign %s is %s", campaign, status)
+        self._ended |= campaigns
+        self._some_ended.set()

@@ -94,6 +94,7 @@ async def engine(
         duties = Duties()
         for name, work in (
             ("settle", h.settler.run()),
+            ("rest", h.settler.run_rest()),
             ("fence", placer.run_fence()),
             ("accepted", placer.run_accepted()),
         ):
