@@ -24,6 +24,7 @@ LIST = Path(str(files("dialer"))).parent / "deploy" / "demo" / "contacts.csv"
 CALLER_IDS = ("+14155552671", "+442071838750", "+4930901820")
 SHUT_CONTACTS = 10
 LOOK_SECONDS = 0.5
+FEW = {"limitPending": "1", "limitCalling": "1", "limitCalls": "1"}
 
 
 def install(app: typer.Typer) -> None:
@@ -208,7 +209,7 @@ async def _watch(stage: Stage, campaign: str, watching: Screen) -> str:
     clock = SystemClock()
     while True:
         with contextlib.suppress(ClientError):
-            dashboard = await stage.call("GET", f"campaigns/{campaign}/dashboard")
+            dashboard = await stage.call("GET", f"campaigns/{campaign}/dashboard", params=FEW)
             watching.show(dashboard)
             status: str = dashboard["campaign"]["status"]
             if status != "running":
