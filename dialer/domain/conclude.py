@@ -10,12 +10,14 @@ from dialer.domain.attempt import Progress, Turn
 from dialer.domain.campaign import CampaignRules
 from dialer.domain.machine import AttemptState, ContactStatus
 from dialer.domain.outcome import Disposition, disposition, reached
+from dialer.domain.preflight import for_ever
 from dialer.domain.retry import CallAgain, Record, decide, excused
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """An attempt, its enrolment and its campaign, as the ledger has them at one moment."""
+    """An attempt, its enrolment and its campaign, as the ledger has them at one moment. `suppressed_until` None: the number is on
+    no list."""
 
     attempt: str
     campaign: str
@@ -26,7 +28,7 @@ class Standing:
     enrolment: ContactStatus
     record: Record
     do_not_call: bool
-    suppressed: bool
+    suppressed_until: datetime | None
 
 
 def conclude(was: Standing, became: Progress, rules: CampaignRules | None, now: datetime) -> Turn | None:
@@ -76,9 +78,9 @@ def _ended(turn: Turn, was: Standing, outcome: Outcome, fault: Fault, rules: Cam
     )
     if not isinstance(decision, CallAgain):
         return replace(turn, enrolment=decision.status)
-    if was.do_not_call or was.suppressed:
+    if was.do_not_call or (was.suppressed_until is not None and for_ever(was.suppressed_until)):
         return replace(turn, enrolment=ContactStatus.SKIPPED, enrolment_outcome=Disposition.DO_NOT_CALL, reason="do_not_call")
-    return replace(turn, enrolment=ContactStatus.PENDING, next_at=decision.at)
+    return replace(turn, enrolment=ContactStatus.PENDING, next_at=max(decision.at, was.suppressed_until or decision.at))
 
 
 def recall(was: Standing, reason: str, at: datetime, now: datetime, *, never: Disposition | None = None) -> Turn:

@@ -80,7 +80,10 @@ class Never:
 
 Verdict: TypeAlias = Go | Wait | Never
 
-FOR_EVER = datetime.max.year - 1
+
+def for_ever(until: datetime) -> bool:
+    """Whether a suppression never expires: the ledger's infinity is the last year there is."""
+    return until.year >= datetime.max.year - 1
 
 
 def preflight(facts: Facts, now: datetime) -> Verdict:
@@ -91,7 +94,7 @@ def preflight(facts: Facts, now: datetime) -> Verdict:
 def _never(facts: Facts, now: datetime) -> Never | None:
     if facts.do_not_call:
         return Never(Reason.DO_NOT_CALL)
-    if facts.suppressed_until is not None and facts.suppressed_until.year >= FOR_EVER:
+    if facts.suppressed_until is not None and for_ever(facts.suppressed_until):
         return Never(Reason.SUPPRESSED)
     if facts.to_number is None:
         return Never(Reason.NO_PHONE)

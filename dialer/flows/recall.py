@@ -43,7 +43,7 @@ def verdict(case: Case) -> Verdict:
         zones=case.zones,
         to_number=stand.phone,
         do_not_call=stand.standing.do_not_call,
-        suppressed_until=stand.suppressed_until,
+        suppressed_until=stand.standing.suppressed_until,
         next_attempt_at=case.now,
         free=None,
         budget=None,

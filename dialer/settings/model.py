@@ -126,12 +126,6 @@ class Worker(Section):
     health_port: Port | None = None
 
 
-class Limits(Section):
-    """What one API key may do."""
-
-    requests_per_hour: Int = Field(default=1000, ge=1)
-
-
 class Logging(Section):
     """What goes to standard error."""
 
@@ -187,6 +181,5 @@ class Settings(Section):
     http: Http = Http()
     scheduler: Scheduler = Scheduler()
     worker: Worker = Worker()
-    limits: Limits = Limits()
     logging: Logging = Logging()
     adapters: Mapping[TrunkName, Trunk] = Field(default_factory=_default_trunks)

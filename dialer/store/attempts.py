@@ -50,7 +50,6 @@ class Stand:
     campaign_version: int
     campaign_status: CampaignStatus
     pause_reason: str | None
-    suppressed_until: datetime | None
     phone: str | None
     caller_id_active: bool
     assistant_enabled: bool
@@ -144,14 +143,13 @@ def _stand(r: asyncpg.Record, now: datetime) -> Stand:
             ContactStatus(r["enrolment"]),
             Record(r["attempts"], r["excused"] if r["excused_day"] == today else 0),
             r["do_not_call"],
-            r["suppressed_until"] is not None,
+            r["suppressed_until"],
         ),
         r["place_set_id"],
         r["rules_version"],
         r["campaign_version"],
         CampaignStatus(r["campaign_status"]),
         r["pause_reason"],
-        r["suppressed_until"],
         r["phone"],
         r["number_status"] == "active",
         r["outbound_enabled"],

@@ -285,8 +285,9 @@ update call_attempts a set asked_at = clock_timestamp()
     select x.id from call_attempts x join unnest($1::text[], $2::float8[]) as w(trunk, silence) on w.trunk = x.trunk
     where x.ended_at is null and (x.asked_at is null or x.asked_at < clock_timestamp() - make_interval(secs => $4::float8))
       and case x.state
-        when 'placing' then x.not_after < $5::timestamptz or x.placing_at < $5::timestamptz - make_interval(secs => w.silence + case when x.provider_ref is null then 0 else x.ring_seconds end)
-        when 'unknown' then true
+        when 'placing' then x.not_after < $5::timestamptz
+          or x.placing_at < $5 - make_interval(secs => w.silence + case when x.provider_ref is null then 0 else x.ring_seconds end)
+        when 'unknown' then x.placing_at < $5 - make_interval(secs => w.silence)
         when 'ringing' then x.not_after < $5 or x.ringing_at < $5 - make_interval(secs => x.ring_seconds + w.silence)
         when 'answered' then x.answered_at < $5 - make_interval(secs => least(x.limit_seconds, 60) + w.silence)
           and coalesce(x.asked_at < clock_timestamp() - interval '60 seconds', true)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,7 +26,7 @@ RINGING = Standing(
     enrolment=ContactStatus.CALLING,
     record=Record(0, 0),
     do_not_call=False,
-    suppressed=False,
+    suppressed_until=None,
 )
 
 
@@ -48,9 +48,16 @@ def test_every_ending_is_a_legal_turn(outcome: Outcome, fault: Fault | None, rec
 
 @given(st.sampled_from(Outcome), st.sampled_from([None, *Fault]))
 def test_nobody_who_said_no_meanwhile_waits_for_another_call(outcome: Outcome, fault: Fault | None) -> None:
-    for standing in (replace(RINGING, do_not_call=True), replace(RINGING, suppressed=True)):
+    always = datetime.max.replace(tzinfo=UTC)
+    for standing in (replace(RINGING, do_not_call=True), replace(RINGING, suppressed_until=always)):
         turn = conclude(standing, ended(outcome, fault), rules(), NOW)
         assert turn is not None and turn.enrolment is not ContactStatus.PENDING
+
+
+def test_a_suppression_that_expires_puts_the_next_call_off_until_then() -> None:
+    until = NOW + timedelta(days=30)
+    turn = conclude(replace(RINGING, suppressed_until=until), ended(Outcome.BUSY), rules(), NOW)
+    assert turn is not None and (turn.enrolment, turn.next_at) == (ContactStatus.PENDING, until)
 
 
 def test_nothing_new_is_no_turn() -> None:

@@ -29,14 +29,13 @@ def only(faults: tuple[Fault, ...]) -> Fault:
 
 def test_all_faults_of_all_places_come_at_once(tmp_path: Path) -> None:
     text = '[http]\nport = 0\n[htpp]\nx = 1\n[worker]\nconcurrency = "many"\n[adapters.a]\nregion = "eu"\n'
-    found = faults_of(text, tmp_path, {"DIALER_HTTP_PORT": "1", "DIALER_LIMITS__REQUESTS_PER_HOUR": "none"})
+    found = faults_of(text, tmp_path, {"DIALER_HTTP_PORT": "1", "DIALER_WORKER__CONCURRENCY": "none"})
     assert {fault.key for fault in found} == {
         "",
         "http.port",
         "htpp",
         "worker.concurrency",
         "adapters.a.kind",
-        "limits.requests_per_hour",
     }
     assert all(fault.source and fault.problem and fault.remedy for fault in found)
 
