@@ -9,7 +9,7 @@ import tempfile
 from datetime import UTC, timedelta
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -24,6 +24,7 @@ LIST = Path(str(files("dialer"))).parent / "deploy" / "demo" / "contacts.csv"
 CALLER_IDS = ("+14155552671", "+442071838750", "+4930901820")
 SHUT_CONTACTS = 10
 LOOK_SECONDS = 0.5
+Answer: TypeAlias = dict[str, Any]
 FEW = {"limitPending": "1", "limitCalling": "1", "limitCalls": "1"}
 
 
@@ -54,7 +55,7 @@ def demo(
     if csv is not None and not csv.is_file():
         raise Failed(f"--csv {csv}: there is no such file")
 
-    async def run(directory: Path, servers: EmbeddedServers, endpoints: Any) -> dict[str, Any]:
+    async def run(directory: Path, servers: EmbeddedServers, endpoints: Any) -> tuple[Answer, Answer]:
         settings, config = configure(directory, endpoints, behaviour(answer_rate, call_seconds, seed))
         await asyncio.to_thread(migrate_now, settings)
         people = csv or LIST
@@ -65,20 +66,21 @@ def demo(
             write(people, contacts, seed)
         async with stage(directory, servers, settings, config) as running:
             with screen(silent=json) as watching:
-                return await perform(running, people, concurrency, watching, quiet=json)
+                return await perform(running, people, concurrency, watching)
 
     with tempfile.TemporaryDirectory(prefix="dialer-demo-") as directory:
         servers = EmbeddedServers(Path(directory) / "stores")
         with servers as endpoints:
-            result = asyncio.run(run(Path(directory), servers, endpoints))
+            result, imported = asyncio.run(run(Path(directory), servers, endpoints))
     if json:
         from dialer.cli.output import print_json
 
         print_json(result)
     else:
-        from dialer.cli.demo.report import show_result
+        from dialer.cli.demo.report import show_import, show_result
 
         show_result(result)
+        show_import(imported)
     broken = [law for law in ("dialled_twice", "outside_window", "open_enrolments", "recount_disagreements") if result[law]]
     if broken or result["campaign_status"] != "completed" or result["max_in_flight"] > concurrency:
         raise Failed(f"the demo broke a law or did not end: {', '.join(broken) or result['campaign_status']}")
@@ -108,14 +110,11 @@ def behaviour(answer_rate: float, call_seconds: float, seed: int) -> object:
     )
 
 
-async def perform(stage: Stage, people: Path, concurrency: int, watching: Screen, *, quiet: bool) -> dict[str, Any]:
-    from dialer.cli.demo import report
-
+async def perform(stage: Stage, people: Path, concurrency: int, watching: Screen) -> tuple[Answer, Answer]:
+    """The whole demo: what it measured, and what the import answered."""
     clock = SystemClock()
     team, assistant, numbers = await _cast(stage)
     answer = await _import(stage, team, people)
-    if not quiet:
-        report.show_import(answer)
     parts = {"teamId": team, "assistantId": assistant, "fromNumberIds": numbers}
     opens = clock.now().astimezone(UTC) + timedelta(hours=3)
     shut = await _campaign(
@@ -139,13 +138,13 @@ async def perform(stage: Stage, people: Path, concurrency: int, watching: Screen
         maxAttemptsPerContact=3,
         retryDelayMinutes=0,
     )
-    enrolled = await _enrol(stage, main, team)
+    await _enrol(stage, main, team)
     started = clock.monotonic()
     await stage.call("POST", f"campaigns/{main}/run", json={})
     status = await _watch(stage, main, watching)
     seconds = clock.monotonic() - started
     waiting = await stage.call("GET", f"campaigns/{shut}/contacts")
-    return await _result(stage, main, shut, answer, enrolled, waiting, status, concurrency, seconds)
+    return await _result(stage, main, shut, answer, waiting, status, concurrency, seconds), answer
 
 
 async def _cast(stage: Stage) -> tuple[str, str, list[str]]:
@@ -174,7 +173,7 @@ async def _cast(stage: Stage) -> tuple[str, str, list[str]]:
     return team.id, assistant["id"], numbers
 
 
-async def _import(stage: Stage, team: str, people: Path) -> dict[str, Any]:
+async def _import(stage: Stage, team: str, people: Path) -> Answer:
     from aiohttp import FormData
 
     form = FormData()
@@ -189,7 +188,7 @@ async def _campaign(stage: Stage, **body: Any) -> str:
     return campaign
 
 
-async def _enrol(stage: Stage, campaign: str, team: str, most: int | None = None) -> dict[str, Any]:
+async def _enrol(stage: Stage, campaign: str, team: str, most: int | None = None) -> Answer:
     """Everybody who can be called, or the first `most`; those who said no and those without a phone are enrolled as skipped."""
     if most is not None:
         found = await stage.call(
@@ -221,13 +220,12 @@ async def _result(
     stage: Stage,
     main: str,
     shut: str,
-    answer: dict[str, Any],
-    enrolled: dict[str, Any],
-    waiting: dict[str, Any],
+    answer: Answer,
+    waiting: Answer,
     status: str,
     concurrency: int,
     seconds: float,
-) -> dict[str, Any]:
+) -> Answer:
     from adapters.simulated.carrier import verdict
     from dialer.cli.demo.report import outside_window, read_books
     from dialer.domain.campaign import rules_of

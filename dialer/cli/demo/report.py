@@ -61,11 +61,10 @@ def outside_window(entries: Sequence[Entry], rules: CampaignRules, zones: Mappin
 
 
 def show_import(answer: Mapping[str, Any]) -> None:
+    """Row by row what was not imported, and why."""
     from dialer.cli.output import print_table
 
-    print(
-        f"\nImported {answer['imported']} of {answer['total']} rows; {answer['skipped']} duplicates, {answer['failed']} rejected:"
-    )
+    print(f"{answer['imported']} of {answer['total']} rows were imported; {answer['skipped']} repeat a number; rejected:")
     print_table(("row", "field", "why"), [(e["row"], e["field"], e["message"]) for e in answer["errors"]])
 
 
@@ -78,7 +77,8 @@ def show_result(result: Mapping[str, Any]) -> None:
     refill = result["refill_p50_ms"]
     utilisation = result["utilisation"]
     print(
-        f"\n{result['calls_placed']} calls ({result['retries']} of them retries) in {result['seconds']} s, "
+        f"\n{result['skipped_do_not_call']} contacts said no and {result['skipped_no_phone']} have no phone: not called.\n"
+        f"{result['calls_placed']} calls ({result['retries']} of them retries) in {result['seconds']} s, "
         f"the campaign is {result['campaign_status']}.\n"
         "By the carrier's journal:\n"
         f"  dialled twice       {result['dialled_twice']}\n"
