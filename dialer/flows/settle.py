@@ -27,8 +27,8 @@ from dialer.store.database import Pool
 from dialer.telemetry import metrics
 from scheduler.clock import Clock
 
-ROUNDS = 5
-"""How often a lost race or a locked scope is tried again before the sweep has to find it."""
+ROUNDS = 2
+"""How often a turn is tried, because of a lost race or a locked scope, before the sweep has to find it: others wait meanwhile."""
 
 log = logging.getLogger(__name__)
 
@@ -137,7 +137,11 @@ class Settler:
             stand = stands.get(wish.attempt)
             if stand is None:
                 continue
-            turn = wish.decide(Case(stand, rules.get(stand.standing.campaign), zones[stand.place_set], now))
+            try:
+                turn = wish.decide(Case(stand, rules.get(stand.standing.campaign), zones[stand.place_set], now))
+            except Exception:  # one attempt that cannot be decided must not hold up the others in the batch
+                log.exception("attempt %s: nothing could be decided; the sweep asks again", wish.attempt)
+                continue
             if turn is not None:
                 turns[index] = turn
         return turns
