@@ -59,8 +59,8 @@ def create(
     team: Annotated[str, typer.Option(help="Id or name of the team.")],
     assistant: Annotated[str, typer.Option(help="Id of the assistant who speaks.")],
     number: Annotated[list[str], typer.Option(help="Id of a caller ID; repeat for several.")],
-    window: Annotated[str, typer.Option(help="Call window, HH:MM-HH:MM.")] = "09:00-17:00",
-    timezone: Annotated[str, typer.Option(help="IANA zone, for contacts' own unless --campaign-zone.")] = "America/New_York",
+    window: Annotated[str, typer.Option(help="Every day's call window in the contact's zone, HH:MM-HH:MM.")] = "09:00-17:00",
+    timezone: Annotated[str, typer.Option(help="IANA zone that --campaign-zone reads it in.")] = "America/New_York",
     campaign_zone: Annotated[bool, typer.Option("--campaign-zone", help="Read the window in --timezone for everybody.")] = False,
     concurrency: Annotated[int, typer.Option(help="Most calls at once.", min=1)] = 3,
     attempts: Annotated[int, typer.Option(help="Most attempts per contact, the first included.", min=1, max=50)] = 3,
@@ -157,7 +157,7 @@ def run(
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Start or resume a campaign, and say who cannot be called now and why."""
+    """Start or resume a campaign. Says who cannot be called now, and why."""
     from dialer.cli.output import print_json
     from dialer.flows.campaigns.run import run_campaign
 
@@ -212,14 +212,14 @@ def status(campaign: CampaignArgument, config: ConfigOption = None, json: JsonOp
         print_json(shown)
         return
     print_fields(_summary(board.campaign) | board.counts["by_status"] | board.pace)
-    waiting = [(row["id"], *(row["waiting_for"] or {}).values()) for row in board.queue["pending"]]
+    waiting = [(row["id"], *row["waiting_for"].values()) for row in board.queue["pending"] if row["waiting_for"]]
     if waiting:
-        print_table(("next", "waits for", "until"), [row[:3] for row in waiting], title="\nWaiting")
+        print_table(("next", "waits for", "until"), waiting, title="\nWaiting")
 
 
 @app.command()
 def watch(campaign: CampaignArgument, config: ConfigOption = None, json: JsonOption = False) -> None:
-    """Live progress until the campaign runs no more; with --json, one line each half second."""
+    """Live progress until the campaign runs no more. With --json, one line each half second."""
     from dialer.cli.output import print_json
     from dialer.cli.screen import screen
     from dialer.flows.campaigns.dashboard import dashboard_of

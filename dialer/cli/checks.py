@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import typer
 
-from dialer.cli.context import ConfigOption, JsonOption, load_settings, quiet_logging, with_urls
+from dialer.cli.context import ConfigOption, JsonOption, quiet_logging, sound_settings, source_of, with_urls
 
 if TYPE_CHECKING:
     from dialer.settings import Fault, Settings
@@ -25,51 +24,35 @@ def install(app: typer.Typer) -> None:
 
 
 def check_config(config: ConfigOption = None, json: JsonOption = False) -> None:
-    """Read the configuration and print every fault of it at once, with file, key and remedy. Connects to nothing."""
+    """Print all faults of the configuration at once. Names file, key and remedy; connects to nothing."""
     from dialer.cli.output import print_json
-    from dialer.settings import ConfigFaults, find_file
+    from dialer.settings import ConfigFaults
 
-    where = str(find_file(config, os.environ) or "the built-in defaults")
+    faults: Sequence[Fault] = ()
     try:
-        faults = adapter_faults(load_settings(config), where)
+        sound_settings(config)
     except ConfigFaults as found:
-        faults = list(found.faults)
+        faults = found.faults
     if json:
         print_json({"ok": not faults, "faults": [asdict(fault) for fault in faults]})
     else:
-        print(*(map(str, faults) if faults else [f"No faults in {where} and the environment."]), sep="\n")
+        print(*(map(str, faults) if faults else [f"No faults in {source_of(config)} and the environment."]), sep="\n")
     if faults:
         raise typer.Exit(3)
 
 
-def adapter_faults(settings: Settings, source: str) -> list[Fault]:
-    """What the adapters say of their own options."""
-    from adapters.registry import build
-    from dialer.settings import Fault
-
-    faults = []
-    for name, trunk in settings.adapters.items():
-        try:
-            build(name, trunk.kind, trunk.options)
-        except ValueError as found:
-            for line in str(found).splitlines():
-                key, _, rest = line.partition(": ")
-                problem, _, remedy = rest.partition("; ")
-                faults.append(Fault(source, f"adapters.{name}.{key}", problem, remedy or "see adapters/README.md"))
-    return faults
-
-
 def doctor(config: ConfigOption = None, json: JsonOption = False) -> None:
-    """Check what the daemon needs: stores, schema, clock, Redis settings, adapters. Changes nothing, places no call."""
+    """Check stores, schema, clock and adapters. Changes nothing, places no call."""
     from dialer.cli.output import print_json, print_table
     from dialer.embedded import running
 
-    settings = load_settings(config)
+    settings = sound_settings(config)
     quiet_logging(settings, "doctor")
     if settings.database.url is None or settings.redis.url is None:
         endpoints = running(settings.embedded.data_dir)
         if endpoints is None:
-            rows = [("stores", False, f"none configured, and no `dialer up` runs on {settings.embedded.data_dir}")]
+            missing = f"none configured, and no `dialer up` runs on {settings.embedded.data_dir}"
+            rows = [("stores", False, f"{missing}; start it, or set DATABASE_URL and REDIS_URL")]
         else:
             settings = with_urls(settings, endpoints)
             rows = asyncio.run(_examine(settings))

@@ -23,7 +23,7 @@ def _group() -> None:
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="CSV file, UTF-8, with a header row.")],
+    file: Annotated[Path, typer.Argument(help="CSV file, UTF-8, with a header row; needs first name, last name and phone.")],
     team: Annotated[str, typer.Option(help="Id or name of the team.")],
     duplicates: Annotated[str, typer.Option(help="Of numbers the team has already: skip, update or replace.")] = "skip",
     companies: Annotated[bool, typer.Option("--companies", help="Create companies that do not exist.")] = False,
@@ -32,7 +32,7 @@ def import_(
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Import a list of contacts; rejected rows are shown with the reason."""
+    """Import a list of contacts. Rejected rows are shown with the reason."""
     from dialer.cli.output import print_json
     from dialer.flows.importing import ImportOptions, import_contacts
     from dialer.flows.teams import find_team
@@ -56,11 +56,15 @@ def import_(
 
     async def work(context: ApiContext) -> ImportResult:
         found = await find_team(context.database, team)
-        with file.open("rb") as source:
-            result: ImportResult = await shown(source, context, found.id)
-            return result
+        result: ImportResult = await shown(source, context, found.id)
+        return result
 
-    result = on_means(config, work)
+    try:
+        source = file.open("rb")
+    except OSError as fault:
+        raise Failed(f"{file}: cannot be read ({fault.strerror})") from None
+    with source:
+        result = on_means(config, work)
     counts = {
         "total": result.total,
         "imported": result.imported,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dialer.api.context import ApiContext
     from dialer.app import House
     from dialer.embedded import Endpoints
-    from dialer.settings import Settings
+    from dialer.settings import Fault, Settings
 
 T = TypeVar("T")
 
@@ -37,6 +37,39 @@ def load_settings(config: Path | None) -> Settings:
     from dialer.settings import load
 
     return load(config, os.environ)
+
+
+def source_of(config: Path | None) -> str:
+    """Where settings come from that are not in the environment."""
+    from dialer.settings import find_file
+
+    return str(find_file(config, os.environ) or "the built-in defaults")
+
+
+def sound_settings(config: Path | None) -> Settings:
+    """The settings, with what the adapters say of their own options. Raises ConfigFaults."""
+    from dialer.settings import ConfigFaults
+
+    settings = load_settings(config)
+    if faults := _adapter_faults(settings, source_of(config)):
+        raise ConfigFaults(faults)
+    return settings
+
+
+def _adapter_faults(settings: Settings, source: str) -> list[Fault]:
+    from adapters.registry import build
+    from dialer.settings import Fault
+
+    faults = []
+    for name, trunk in settings.adapters.items():
+        try:
+            build(name, trunk.kind, trunk.options)
+        except ValueError as found:
+            for line in str(found).splitlines():
+                key, _, rest = line.partition(": ")
+                problem, _, remedy = rest.partition("; ")
+                faults.append(Fault(source, f"adapters.{name}.{key}", problem, remedy or "see adapters/README.md"))
+    return faults
 
 
 def with_urls(settings: Settings, endpoints: Endpoints) -> Settings:
@@ -123,7 +156,7 @@ def on_means(config: Path | None, work: Callable[[ApiContext], Coroutine[Any, An
         async with settling(settings) as h, trunks(settings) as carriers:
             return await work(api_context(h, carriers))
 
-    settings = load_settings(config)
+    settings = sound_settings(config)
     quiet_logging(settings, "cli")
     with stores(settings) as ready:
         return asyncio.run(run(ready))

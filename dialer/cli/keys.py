@@ -21,7 +21,10 @@ TeamArgument = Annotated[str, typer.Argument(help="Id or name of the team.")]
 def create(
     team: TeamArgument,
     name: Annotated[str, typer.Option(help="Whoever gets it.")] = "default",
-    scope: Annotated[list[str] | None, typer.Option(help="What it may do; repeat for several; all if left out.")] = None,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="What it may do, such as contacts:read or campaigns:run; repeat for several; everything if left out."),
+    ] = None,
     days: Annotated[int | None, typer.Option(help="Days until it expires; never if left out.", min=1)] = None,
     test: Annotated[bool, typer.Option("--test", help="A key that begins with tk_test_ instead of tk_live_.")] = False,
     config: ConfigOption = None,

@@ -11,6 +11,8 @@ from dialer.cli import campaigns, checks, contacts, demo, keys, roles, teams
 
 app = typer.Typer(
     help="An outbound-campaign dialer: never twice, never at night, never after a no.",
+    epilog="Exit codes: 0 done; 1 refused or failed; 2 wrong command line; 3 faults in the configuration; 4 a store or a port"
+    " cannot be used; 130 interrupted.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -35,7 +37,6 @@ class Exit(IntEnum):
 UNAVAILABLE = {
     "AlreadyRunning",
     "CannotConnectNowError",
-    "ConnectionError",
     "EmbeddedUnavailable",
     "InvalidCatalogNameError",
     "InvalidPasswordError",
@@ -63,10 +64,18 @@ def main() -> None:
 
 
 def _sentence(fault: BaseException) -> str:
-    """What the exception says; a refused connection names neither who refused nor what to do."""
-    if isinstance(fault, ConnectionError):
+    """What the exception says. A group says what its first member does; a refused connection alone names neither who refused
+    nor what to do."""
+    if isinstance(fault, BaseExceptionGroup):
+        return _sentence(fault.exceptions[0])
+    if _is_unreachable(fault):
         return f"Postgres or Redis cannot be reached ({fault}): check database.url and redis.url with `dialer doctor`"
     return str(fault)
+
+
+def _is_unreachable(fault: BaseException) -> bool:
+    """Whether a host has no address, refuses or keeps silent: faults of files, which are OSErrors too, name their file."""
+    return isinstance(fault, OSError) and fault.filename is None
 
 
 def _code(fault: BaseException) -> Exit | None:
@@ -77,6 +86,6 @@ def _code(fault: BaseException) -> Exit | None:
     names = {kind.__name__ for kind in type(fault).__mro__}
     if "ConfigFaults" in names:
         return Exit.CONFIG
-    if names & UNAVAILABLE:
+    if names & UNAVAILABLE or _is_unreachable(fault):
         return Exit.UNAVAILABLE
     return Exit.REFUSED if names & {"Refused", "Failed"} else None

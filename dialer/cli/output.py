@@ -5,13 +5,21 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 PIPE_COLUMNS = 1000
 
 
+def _text(value: Any, precision: str = "seconds") -> str:
+    """Times as the API writes them."""
+    if isinstance(value, datetime):
+        return value.isoformat(timespec=precision).replace("+00:00", "Z")
+    return str(value)
+
+
 def print_json(value: Any) -> None:
-    print(json.dumps(value, default=str, ensure_ascii=False))
+    print(json.dumps(value, default=lambda each: _text(each, "auto"), ensure_ascii=False))
 
 
 def print_fields(fields: Mapping[str, Any]) -> None:
@@ -19,7 +27,7 @@ def print_fields(fields: Mapping[str, Any]) -> None:
     width = max((len(name) for name in fields), default=0)
     for name, value in fields.items():
         if value is not None:
-            print(f"{name.replace('_', ' '):<{width}}  {value}")
+            print(f"{name.replace('_', ' '):<{width}}  {_text(value)}")
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str | None = None) -> None:
@@ -31,7 +39,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title:
         numbers = all(isinstance(row[columns.index(column)], int | float) for row in rows) and bool(rows)
         table.add_column(column, justify="right" if numbers else "left", overflow="fold")
     for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row))
+        table.add_row(*("" if value is None else _text(value) for value in row))
     # Whatever reads a pipe gets each row on one line.
     Console(width=None if sys.stdout.isatty() else PIPE_COLUMNS).print(table)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dialer.cli.context import ConfigOption, Failed, JsonOption, load_settings, migrate_now, stores, with_urls
+from dialer.cli.context import ConfigOption, Failed, JsonOption, load_settings, migrate_now, sound_settings, stores, with_urls
 
 if TYPE_CHECKING:
     from dialer.settings import Settings
@@ -34,11 +34,11 @@ def install(app: typer.Typer) -> None:
 
 
 def up(config: ConfigOption = None) -> None:
-    """Everything in one process tree: stores if none are configured, scheduler, workers and API, supervised."""
+    """Everything in one process tree, supervised. Stores if none are configured, scheduler, workers and API."""
     from dialer.embedded import EmbeddedServers
     from dialer.telemetry import configure
 
-    settings = load_settings(config)
+    settings = sound_settings(config)
     configure(settings.logging.level, settings.logging.format, "up")
     if settings.database.url is not None and settings.redis.url is not None:
         migrate_now(settings)
@@ -81,17 +81,17 @@ def role_processes(settings: Settings, config: Path | None) -> Sequence[RoleProc
 
 
 def scheduler(config: ConfigOption = None) -> None:
-    """The role that decides when: finds what is due inside its call window and releases it."""
+    """The role that decides when. It finds what is due inside its call window and releases it."""
     _role("scheduler", config)
 
 
 def worker(config: ConfigOption = None) -> None:
-    """The role that places calls."""
+    """The role that places calls. It also looks up those that have gone silent."""
     _role("worker", config)
 
 
 def api(config: ConfigOption = None) -> None:
-    """The role that answers HTTP: the API and the carriers' callbacks."""
+    """The role that answers HTTP. It serves the API and the carriers' callbacks."""
     _role("api", config)
 
 
@@ -100,7 +100,7 @@ def _role(name: str, config: Path | None) -> None:
     from dialer.embedded import running
     from dialer.telemetry import configure
 
-    settings = load_settings(config)
+    settings = sound_settings(config)
     configure(settings.logging.level, settings.logging.format, name)
     if settings.database.url is None or settings.redis.url is None:
         endpoints = running(settings.embedded.data_dir)
@@ -117,7 +117,7 @@ def run_on_uvloop(main: object) -> None:
 
 
 def migrate(config: ConfigOption = None, json: JsonOption = False) -> None:
-    """Bring the database to this version's schema; safe to run at any time, also by several at once."""
+    """Bring the database to this version's schema. Safe to run at any time, also by several at once."""
     from dialer.cli.output import print_json
     from dialer.telemetry import configure
 
@@ -143,7 +143,7 @@ def simulate_carrier(
     api_key: Annotated[str, typer.Option(envvar="CARRIER_API_KEY", help="Key the dialer has to show.")] = "simulated",
     signing_secret: Annotated[str, typer.Option(envvar="CARRIER_SIGNING_SECRET", help="Signs callbacks.")] = "simulated",
 ) -> None:
-    """A carrier that places no call: answers, busy lines, voicemail and faults from a seed, and its own exact journal."""
+    """A carrier that places no call. Answers, busy lines, voicemail and faults from a seed, and its own exact journal."""
     from adapters.simulated.carrier.script import Script, parse
     from adapters.simulated.carrier.server import serve
 

@@ -18,7 +18,7 @@ def create(
         str, typer.Option(help="Two letters of the country in which numbers without a country code are read.")
     ] = "US",
     max_calls: Annotated[
-        int | None, typer.Option(help="Most calls at once, over all its campaigns; none if left out.", min=1)
+        int | None, typer.Option(help="Most calls at once, over all its campaigns; no limit if left out.", min=1)
     ] = None,
     config: ConfigOption = None,
     json: JsonOption = False,

@@ -32,6 +32,7 @@ def engine_for(url: str, *, pool_size: int = 5, statement_timeout: float = 30) -
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_pre_ping=True,
+        hide_parameters=True,  # they hold numbers and names, and what SQLAlchemy raises is logged
         connect_args={"server_settings": _settings(statement_timeout)},
     )
 

@@ -94,5 +94,6 @@ def configure(
         logger = logging.getLogger(name)
         logger.handlers = []
         logger.propagate = True
-    # An access line per callback would be most of the log of a busy day.
-    logging.getLogger("uvicorn.access").setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
+    # An access line per callback would be most of the log of a busy day; alembic lists its plugins at every start.
+    for name in ("uvicorn.access", "alembic.runtime.plugins"):
+        logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)

@@ -13,7 +13,7 @@ from aiohttp import web
 from adapters.base import Hook
 from adapters.simulated.carrier.script import Script
 from adapters.simulated.carrier.server import Carrier
-from dialer.app import Duties, House, house, trunks
+from dialer.app import Duties, House, house, repeat, trunks
 from dialer.flows.place import Placer, Trunk
 from dialer.flows.reconcile import Reconciler
 from dialer.flows.release import LedgerBook
@@ -27,6 +27,7 @@ from scheduler.ticker import Ticker
 from tests.support.carrier import API_KEY, SIGNING_SECRET, carrier
 
 TRUNK = "sim"
+SWEEP_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Engine:
     def pool(self) -> Pool:
         return self.house.database.pool
 
-    async def until(self, query: str, *args: object, timeout: float = 20) -> object:
+    async def until(self, query: str, *args: object, timeout: float = 60) -> object:
         """The first value of `query` that is true, asked every 20 ms: the ledger has no other way to tell."""
         async with asyncio.timeout(timeout):
             while not (value := await self.pool.fetchval(query, *args)):
@@ -105,6 +106,7 @@ async def engine(
             worker = DoorbellWorker(h.redis, FUNCTIONS, queue_name=QUEUE, ctx={"placer": placer})
             duties.start("tick", ticker.run(duties.stop))
             duties.start("jobs", worker.run())
+            duties.start("sweep", repeat("sweep", SWEEP_SECONDS, sweeper.sweep, h.clock, duties.stop))
         try:
             yield Engine(h, simulated, carriers, book, placer, sweeper, reconciler, duties)
         finally:

@@ -103,7 +103,7 @@ class Journal:
         return journal
 
     def accept(self, *, id: str, attempt: str, to: str, caller_id: str, labels: dict[str, str], at: float) -> Entry:
-        """Write down an accepted call; it is live from now on."""
+        """Write down an accepted call; it is live from now on, and known to a carrier that goes on after a kill."""
         entry = Entry(
             id=id,
             attempt=attempt,
@@ -117,6 +117,7 @@ class Journal:
         )
         self._began(entry)
         self._write(entry)
+        self.flush()
         return entry
 
     def note(self, entry: Entry, **changes: Any) -> None:

@@ -40,10 +40,10 @@ def demo(
     call_seconds: Annotated[float, typer.Option(help="How long a call lasts on average.", min=0.05, max=600)] = 2.0,
     answer_rate: Annotated[float, typer.Option(help="Share of calls that somebody answers.", min=0, max=1)] = 0.45,
     seed: Annotated[int, typer.Option(help="The same seed, the same behaviour of everybody called.")] = 7,
-    csv: Annotated[Path | None, typer.Option(help="Your own list; the built-in one if left out.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Your own list, as for contacts import; the built-in one if left out.")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Dial a list of contacts to its end on this machine, through a carrier that places no call, and show what happened."""
+    """Dial a list of contacts to its end. Everything runs on this machine, the carrier is simulated, and nothing stays behind."""
     from dialer.cli.demo.stage import configure, stage
     from dialer.embedded import EmbeddedServers
     from dialer.telemetry import configure as configure_logging

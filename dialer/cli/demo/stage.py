@@ -42,7 +42,7 @@ class Stage:
         async with self.http.request(method, f"/api/crm/{path}", **request) as response:
             body: dict[str, Any] = await response.json()
             if not body.get("success"):
-                raise Failed(f"{method} {path}: {body.get('error')} {body.get('details', {}).get('fieldErrors', '')}")
+                raise Failed(f"{method} {path}: {body.get('error')}")
             return body
 
     def authorise(self, key: str) -> None:

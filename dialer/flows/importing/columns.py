@@ -86,7 +86,7 @@ def resolve(header: Sequence[str], mapping: Mapping[str, str | None] | None, del
         fields = ", ".join(spelled(field) for field in found.missing)
         # A file without a header has a person in its first row: no number of theirs is repeated.
         seen = ", ".join(repr(name[:40]) if sum(map(str.isdigit, name)) < DIGITS_OF_A_NUMBER else "'…'" for name in header[:20])
-        said = f"no column for {fields}; the header has {seen}; rename a column, or name it with columnMapping"
+        said = f"no column for {fields}; the header has {seen}; rename a column, or over HTTP name it with columnMapping"
         raise FileRefused(said, row=1, column=1)
     return found
 

@@ -53,7 +53,7 @@ async def import_contacts(
     sheet = await asyncio.to_thread(Sheet, file, options.delimiter)
     reader = Reader(resolve(sheet.header, options.column_mapping, options.delimiter), region)
     async with _undoable(means.database, actor, undo=options.dry_run) as on:
-        batch_id = await imports.begin(on, team_id, name, sheet.header)
+        batch_id = await imports.begin(on, team_id, _storable(name), sheet.header)
         if batch_id is None:
             raise Conflict("Another import of this team is under way; try again when it has ended.")
         work = _Import(means, on, team_id, actor, batch_id, options)
@@ -63,6 +63,11 @@ async def import_contacts(
         await means.pause(FENCE_SECONDS)
         await means.ringer.wake(work.held.scopes)
     return result
+
+
+def _storable(name: str) -> str:
+    """A file may be named by any bytes: those that are not UTF-8 come as lone surrogates, and Postgres keeps no NUL."""
+    return name.encode(errors="replace").decode().replace("\x00", "?")
 
 
 class _DryRun(Exception):

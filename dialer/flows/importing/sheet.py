@@ -44,8 +44,10 @@ class Sheet:
         self.header: list[str] = []
         header = next(self._records(), None)
         if header is None:
-            raise FileRefused("the file is empty; it needs a header row and a row for each contact", row=1)
+            raise FileRefused("the file is empty; it needs a header row and a row for each contact", row=1, column=1)
         self.header = [name.strip() for name in header[1]]
+        if not any(self.header):
+            raise FileRefused("the header row is blank; the first row has to name the columns", row=1, column=1)
 
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
         for row, cells in self._records():

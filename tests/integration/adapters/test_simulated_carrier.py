@@ -258,6 +258,14 @@ async def test_a_restarted_carrier_goes_on_in_its_books_and_lost_the_live_calls(
     assert journal.read(path) == list(in_memory.values())
 
 
+async def test_a_call_is_in_the_file_before_the_answer_so_that_a_kill_forgets_none(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    books = journal.Journal.open(path)
+    entry = books.accept(id="sim_1", attempt="call_1", to="+49301234567", caller_id="+49309", labels={}, at=1.0)
+    assert journal.read(path) == [entry]
+    books.close()
+
+
 async def test_what_a_call_does_depends_on_seed_number_and_count_alone() -> None:
     script = quick(answer=0.3, voicemail=0.2, busy=0.2, declined=0.1)
     outcomes = []

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from adapters.simulated.carrier.script import Faults
 from dialer.domain.machine import AttemptState
 from dialer.flows.recall import refuse
 from dialer.store.claims import Claimed
@@ -87,6 +88,17 @@ async def test_a_job_that_runs_twice_dials_once(database_url: str, redis_url: st
         [claimed] = await released(e, s)
         await asyncio.gather(*(e.placer.place(claimed.attempt, claimed.campaign, claimed.trunk) for _ in range(5)))
         assert len(e.carrier.journal.entries) == 1
+        await laws_hold(e.pool)
+
+
+async def test_a_job_that_runs_again_while_its_call_is_being_placed_dials_nobody(database_url: str, redis_url: str) -> None:
+    async with engine(database_url, redis_url, quick(faults=Faults(callback_lost=1.0)), running=False) as e:
+        s = await seed(e.pool, contacts=1)
+        [claimed] = await released(e, s)
+        for _ in range(3):
+            await e.placer.place(claimed.attempt, claimed.campaign, claimed.trunk)
+        assert len(e.carrier.journal.entries) == 1
+        assert await e.pool.fetchval("select state from call_attempts") == AttemptState.PLACING
         await laws_hold(e.pool)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from typing import Any
 
 import pytest
@@ -220,6 +221,14 @@ async def test_an_import_is_on_record_and_tells_its_progress(api: Api) -> None:
     )
     assert row is not None
     assert (row["actor"], row["entity_id"], row["detail"]["imported"]) == ("cli", result.batch_id, BATCH + 1)
+
+
+async def test_a_file_may_have_any_name(api: Api) -> None:
+    assert (await api.upload(IMPORT, file_of("A,A,+14155552671,,,,,,,"), name="a\0b.csv", teamId=api.team)).status == 200
+    source = io.BytesIO(file_of("A,A,+14155552672,,,,,,,"))
+    await import_contacts(api.context, api.team, "cli", source, ImportOptions(), name=os.fsdecode(b"caf\xe9.csv"))
+    names = await api.context.database.pool.fetch("select file_name from import_batches order by id")
+    assert [row["file_name"] for row in names] == ["a?b.csv", "caf?.csv"]
 
 
 async def test_two_imports_of_a_team_do_not_run_at_once(api: Api) -> None:

@@ -22,7 +22,9 @@ async def refused(api: Api, file: bytes, **fields: str) -> str:
 
 
 FILES = [
-    (b"", "row 1: the file is empty"),
+    (b"", "row 1, column 1: the file is empty"),
+    (b"\n\n" + HEADER + GOOD, "row 1, column 1: the header row is blank"),
+    (b"   \n", "row 1, column 1: the header row is blank"),
     (HEADER, "row 2, column 1: the file has a header and no rows"),
     (HEADER + b"\n,,\n\n", "row 2, column 1: the file has a header and no rows"),
     ((HEADER + GOOD).decode().encode("utf-16"), "row 1, column 1: the file is UTF-16"),

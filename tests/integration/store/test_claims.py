@@ -193,3 +193,21 @@ async def test_the_ledger_refuses_what_breaks_a_law(database: Database, trunk: N
     with pytest.raises((asyncpg.CheckViolationError, asyncpg.UniqueViolationError)):
         await database.pool.execute(statement)
     await laws_hold(database.pool)
+
+
+async def test_a_turn_that_expected_something_else_is_lost(database: Database, trunk: None) -> None:
+    """Two who saw the same and decided differently: the first is written, the second is told so."""
+    s = await seed(database.pool, contacts=1)
+    [claimed] = await book(database).run(s.campaign)
+    now = datetime.now(UTC)
+    placed = Progress(AttemptState.PLACING)
+    gone = Progress(AttemptState.RECALLED, ended_at=now)
+    scopes = (await attempts.standing(database.pool, [claimed.attempt], now))[claimed.attempt].standing.scopes
+    seen = (claimed.attempt, s.campaign, scopes, AttemptState.QUEUED, None)
+    first = Turn(*seen, gone, enrolment=ContactStatus.PENDING, next_at=now)
+    second = Turn(*seen, placed)
+    assert [won.attempt for won in await attempts.turn(database.pool, [first], (), now)] == [claimed.attempt]
+    assert await attempts.turn(database.pool, [second], (), now) == []
+    assert await attempts.turn(database.pool, [first], (), now) == [], "nor is the same one written again"
+    assert await database.pool.fetchval("select count(*) from history where entity_id = $1", claimed.attempt) == 2
+    await laws_hold(database.pool)
