@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
+from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.support.demo import lawful, process, result_of, start, under_way
+
+INTERRUPTED = 130
 
 
 async def test_the_built_in_list_is_imported_and_dialled_to_its_end() -> None:
@@ -24,3 +29,20 @@ async def test_a_role_killed_in_the_middle_loses_nobody_and_calls_nobody_twice(r
     await under_way(demo.pid, 40)
     (await process(demo.pid, role)).send_signal(signal.SIGKILL)
     lawful(await result_of(demo, 100))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+async def test_a_demo_that_is_told_to_end_leaves_nothing_behind(number: signal.Signals) -> None:
+    demo = await start("--contacts", "50")
+    await under_way(demo.pid, 1)
+    carrier = await process(demo.pid, "simulate-carrier")
+    directory = Path(carrier.cmdline()[-1]).parent
+    children = psutil.Process(demo.pid).children(recursive=True)
+    assert directory.is_dir() and len(children) > 4
+    demo.send_signal(number)
+    async with asyncio.timeout(30):
+        await demo.communicate()
+    assert demo.returncode == INTERRUPTED
+    assert not directory.exists()
+    _, alive = psutil.wait_procs(children, timeout=5)
+    assert alive == []
