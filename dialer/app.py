@@ -7,6 +7,7 @@ that ends by itself ends the role with an error, so that whoever supervises it s
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
@@ -119,6 +120,8 @@ class Duties:
 
     async def until_stopped(self) -> None:
         """Returns on SIGTERM or SIGINT. Raises when a task ended before that."""
+        gc.collect()
+        gc.freeze()  # what is there now stays until the end: looking through it again and again only makes pauses
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop.set)

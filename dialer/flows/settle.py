@@ -10,14 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
 
 from adapters.events import CallEvent
 from dialer.domain.attempt import Turn
 from dialer.domain.campaign import CampaignRules
-from dialer.domain.machine import AttemptState
+from dialer.domain.machine import AttemptState, ContactStatus
 from dialer.flows.gather import Gather
 from dialer.flows.release import RulesReader
 from dialer.flows.ring import Ringer
@@ -46,10 +46,15 @@ class Case:
 Decide: TypeAlias = Callable[[Case], Turn | None]
 
 
+REMEMBERED = 5000
+"""Attempts whose standing is kept between two events."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Wish:
     attempt: str
     decide: Decide
+    forward: bool
     trunk: str
     told: tuple[CallEvent, ...]
 
@@ -63,6 +68,7 @@ class Settler:
         self._rules = rules
         self._clock = clock
         self._gather: Gather[_Wish, bool] = Gather(self._flush)
+        self._known: dict[str, Stand] = {}
         self._ended: set[str] = set()
         self._some_ended = asyncio.Event()
 
@@ -87,8 +93,12 @@ class Settler:
     async def settle(self, attempt: str, decide: Decide, trunk: str = "", told: Sequence[CallEvent] = ()) -> bool:
         """Move `attempt` by what `decide` makes of how it stands, and keep what `trunk` told. Returns when both are committed:
         False when the turn could not be written in `ROUNDS` rounds (the sweep will find it); True when it was, or when there was
-        nothing to write."""
-        return await self._gather(_Wish(attempt, decide, trunk, tuple(told)))
+        nothing to write.
+
+        With `told`, `decide` has to be one that only moves forward (`fold`): it may first see how the attempt stood when this
+        process last wrote it. What comes of that is guarded like any turn, and a retry is never decided on it.
+        """
+        return await self._gather(_Wish(attempt, decide, bool(told), trunk, tuple(told)))
 
     async def settle_all(self, ids: Iterable[str], decide: Decide) -> None:
         """The same for many at once."""
@@ -123,13 +133,29 @@ class Settler:
             won = await attempts.turn(self._pool, list(turns.values()), told, now) if turns or told else []
         ids = {each.attempt for each in won}
         for turn in turns.values():
+            self._remember(turn, turn.attempt in ids)
             if turn.attempt in ids and turn.progress.ended_at is not None and turn.expected is not turn.progress.state:
                 ended = turn.progress.outcome if turn.progress.state is AttemptState.ENDED else turn.progress.state
                 metrics.ATTEMPTS.labels(ended).inc()
         return {index for index, wish in wishes.items() if index not in turns or wish.attempt in ids}, won
 
     async def _decide(self, wishes: Mapping[int, _Wish], now: datetime) -> dict[int, Turn]:
-        stands = await attempts.standing(self._pool, [wish.attempt for wish in wishes.values()], now)
+        """By what is known of the attempts where that will do, else by what the ledger says now."""
+        known = {
+            wish.attempt: self._known[wish.attempt] for wish in wishes.values() if wish.forward and wish.attempt in self._known
+        }
+        turns = await self._decide_on({i: wish for i, wish in wishes.items() if wish.attempt in known}, known, now)
+        unsure = {i for i, turn in turns.items() if turn.enrolment is ContactStatus.PENDING}
+        rest = {i: wish for i, wish in wishes.items() if wish.attempt not in known or i in unsure}
+        if rest:
+            stands = await attempts.standing(self._pool, [wish.attempt for wish in rest.values()], now)
+            self._known |= {
+                wish.attempt: stands[wish.attempt] for wish in rest.values() if wish.forward and wish.attempt in stands
+            }
+            turns = {i: turn for i, turn in turns.items() if i not in unsure} | await self._decide_on(rest, stands, now)
+        return turns
+
+    async def _decide_on(self, wishes: Mapping[int, _Wish], stands: Mapping[str, Stand], now: datetime) -> dict[int, Turn]:
         rules = await self._rules.rules({s.standing.campaign: s.campaign_version for s in stands.values()})
         zones = await self._rules.zones({s.place_set for s in stands.values()})
         turns = {}
@@ -145,6 +171,17 @@ class Settler:
             if turn is not None:
                 turns[index] = turn
         return turns
+
+    def _remember(self, turn: Turn, written: bool) -> None:
+        """How the attempt stands after a turn of ours; nothing, after one that was lost."""
+        stand = self._known.pop(turn.attempt, None)
+        if stand is None or not written:
+            return
+        was = stand.standing
+        now = replace(was, progress=turn.progress, enrolment=turn.enrolment or was.enrolment)
+        self._known[turn.attempt] = replace(stand, standing=now)
+        while len(self._known) > REMEMBERED:
+            del self._known[next(iter(self._known))]
 
     async def _after(self, turned: Sequence[Turned]) -> None:
         freed = [each for each in turned if each.freed]

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 
 from adapters.events import CallEvent, Outcome, Phase
 from dialer.domain.attempt import Turn
-from dialer.flows.settle import Case
+from dialer.flows.follow import Follower
+from dialer.flows.settle import Case, Settler
 from tests.support.carrier import quick
 from tests.support.engine import TRUNK, Engine, engine
 from tests.support.laws import laws_hold
@@ -69,14 +70,47 @@ async def test_another_trunk_has_nothing_to_say_about_a_call(database_url: str, 
         await laws_hold(e.pool)
 
 
+def told(attempt: str, phase: Phase, outcome: Outcome | None = None) -> CallEvent:
+    return CallEvent(phase, datetime.now(UTC), attempt, "ref", f"{phase} of {attempt}", outcome=outcome)
+
+
+async def test_what_was_remembered_of_an_attempt_that_others_moved_on_changes_nothing(database_url: str, redis_url: str) -> None:
+    async with engine(database_url, redis_url, quick(), running=False) as e:
+        [attempt, _] = await placed(e, await seed(e.pool, contacts=2))
+        await e.house.follower.follow(TRUNK, [told(attempt, Phase.RINGING)])
+        elsewhere = Settler(e.pool, e.house.ringer, e.house.rules, e.house.clock)  # as in another process
+        running = asyncio.create_task(elsewhere.run())
+        await Follower(e.pool, elsewhere).follow(TRUNK, [ended(attempt)])
+        running.cancel()
+        await e.house.follower.follow(TRUNK, [told(attempt, Phase.ANSWERED)])
+        assert await e.pool.fetchval("select state from call_attempts where id = $1", attempt) == "ended"
+        assert await e.pool.fetchval("select count(*) from call_events") == 3, "and the late event is kept"
+        await laws_hold(e.pool)
+
+
+async def test_a_no_between_two_events_is_heard_before_a_retry_is_decided(database_url: str, redis_url: str) -> None:
+    async with engine(database_url, redis_url, quick(), running=False) as e:
+        [attempt, _] = await placed(e, await seed(e.pool, contacts=2))
+        await e.house.follower.follow(TRUNK, [told(attempt, Phase.RINGING)])
+        await e.pool.execute("update contacts set do_not_call = true")
+        await e.house.follower.follow(TRUNK, [told(attempt, Phase.ENDED, Outcome.BUSY)])
+        row = await e.pool.fetchrow(
+            """select t.status, t.outcome from campaign_contacts t join call_attempts a on a.campaign_contact_id = t.id
+               where a.id = $1""",
+            attempt,
+        )
+        assert tuple(row) == ("skipped", "do_not_call")
+        await laws_hold(e.pool)
+
+
 async def test_a_result_after_the_end_is_kept_and_frees_nothing_again(database_url: str, redis_url: str) -> None:
     async with engine(database_url, redis_url, quick(), running=False) as e:
         [attempt, _] = await placed(e, await seed(e.pool, contacts=2))
         await e.house.follower.follow(TRUNK, [ended(attempt)])
         rung = await e.house.bell.wait(1)
         assert rung, "the end rings"
-        told = CallEvent(Phase.RESULT, datetime.now(UTC), attempt, "ref", "result", data={"summary": "called back"})
-        await e.house.follower.follow(TRUNK, [told])
+        result = CallEvent(Phase.RESULT, datetime.now(UTC), attempt, "ref", "result", data={"summary": "called back"})
+        await e.house.follower.follow(TRUNK, [result])
         row = await e.pool.fetchrow("select result, counted, outcome from call_attempts where id = $1", attempt)
         assert (row["result"], row["counted"], row["outcome"]) == ({"summary": "called back"}, True, "human")
         assert await e.house.bell.wait(0.05) == frozenset(), "the result does not"
