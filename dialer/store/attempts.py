@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -46,15 +46,12 @@ class Stand:
 
     standing: Standing
     place_set: int
-    rules_version: int
     campaign_version: int
     campaign_status: CampaignStatus
     pause_reason: str | None
     phone: str | None
     caller_id_active: bool
     assistant_enabled: bool
-    not_after: datetime
-    claim_age: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,15 +143,12 @@ def _stand(r: asyncpg.Record, now: datetime) -> Stand:
             r["suppressed_until"],
         ),
         r["place_set_id"],
-        r["rules_version"],
         r["campaign_version"],
         CampaignStatus(r["campaign_status"]),
         r["pause_reason"],
         r["phone"],
         r["number_status"] == "active",
         r["outbound_enabled"],
-        r["not_after"],
-        r["claim_age"],
     )
 
 

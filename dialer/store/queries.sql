@@ -174,9 +174,8 @@ from moved m
 
 -- name: standing
 -- Everything a decision about these attempts rests on. $1 attempt ids, $2 now.
-select a.id, a.state, a.outcome, a.trunk, a.to_number, a.provider_ref, a.campaign_id, a.campaign_contact_id, a.contact_id, a.scopes,
-       a.fault, a.cause, a.ended_at, a.result, a.rules_version, a.not_after, a.placing_at, a.ringing_at, a.answered_at, a.ring_seconds, a.limit_seconds,
-       clock_timestamp() - a.claimed_at as claim_age,
+select a.id, a.state, a.outcome, a.fault, a.cause, a.trunk, a.to_number, a.provider_ref, a.campaign_id, a.scopes,
+       a.ringing_at, a.answered_at, a.ended_at, a.result,
        t.status as enrolment, t.attempts, t.excused_day, t.excused, t.place_set_id,
        c.status as campaign_status, c.pause_reason, c.rules_version as campaign_version,
        p.do_not_call, p.phone, s.outbound_enabled, n.status as number_status,
