@@ -30,6 +30,9 @@ from scheduler.clock import Clock
 ROUNDS = 2
 """How often a turn is tried, because of a lost race or a locked scope, before the sweep has to find it: others wait meanwhile."""
 
+REST_SECONDS = 0.1
+"""How long after a call's end it is looked whether it was its campaign's last."""
+
 log = logging.getLogger(__name__)
 
 
@@ -80,6 +83,7 @@ class Settler:
         than for the bell. What is missed while the database is away, the recount finds."""
         while True:
             await self._some_ended.wait()
+            await self._clock.sleep(REST_SECONDS)  # most endings are not the last, and one look serves many
             self._some_ended.clear()
             campaigns, self._ended = self._ended, set()
             try:

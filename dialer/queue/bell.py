@@ -16,11 +16,11 @@ from redis.asyncio import Redis
 from dialer.queue.connection import BLOCK_SECONDS, reaching
 from dialer.queue.outage import Outage, pause
 
-ADD: Final = """
-for i = 2, #ARGV, 1000 do
+RING: Final = """
+for i = 1, #ARGV, 1000 do
   redis.call('SADD', KEYS[1], unpack(ARGV, i, math.min(i + 999, #ARGV)))
 end
-if ARGV[1] == 'ring' and redis.call('LLEN', KEYS[2]) == 0 then redis.call('LPUSH', KEYS[2], '1') end
+if redis.call('LLEN', KEYS[2]) == 0 then redis.call('LPUSH', KEYS[2], '1') end
 """
 
 TAKE: Final = """
@@ -40,8 +40,7 @@ class Bell:
     def __init__(self, redis: Redis, name: str = "dialer:bell") -> None:
         self._redis = redis
         self._keys = (f"{name}:keys", f"{name}:wake")
-        self._add = redis.register_script(ADD)
-        self._take = redis.register_script(TAKE)
+        self._ring = redis.register_script(RING)
         self._outage = Outage(f"bell {name}")
         self._never = asyncio.Event()
 
@@ -49,37 +48,30 @@ class Bell:
         """Add the keys and wake one waiter. Raises `QueueUnavailable`."""
         if args := list(keys):
             with reaching("ringing the bell"):
-                await self._add(self._keys, ["ring", *args])
-
-    async def put_back(self, keys: Iterable[str]) -> None:
-        """Add the keys and wake nobody: they come with the next ring or at the end of a wait. For what could not be served
-        now, where waking would be a busy loop. Raises `QueueUnavailable`."""
-        if args := list(keys):
-            with reaching("putting keys back"):
-                await self._add(self._keys, ["quiet", *args])
+                await self._ring(self._keys, args)
 
     async def wait(self, timeout: float) -> frozenset[str]:
-        """All keys, as soon as somebody rings; after `timeout` seconds what was put back meanwhile, most often nothing.
+        """All keys, as soon as somebody rings; after `timeout` seconds none.
 
         Never raises for Redis: while it is away this waits on, logs once, and reconnects.
         """
         deadline = time.monotonic() + timeout
-        while True:
-            left = deadline - time.monotonic()
+        while (left := deadline - time.monotonic()) > 0:
             try:
-                async with asyncio.timeout(max(left, 0) + GRACE_SECONDS):
-                    if left > 0:  # 0 would block for ever
-                        rung = await self._redis.blpop([self._keys[1]], timeout=min(BLOCK_SECONDS, max(left, 0.001)))
-                        if rung is None and deadline > time.monotonic():
-                            self._outage.over()
-                            continue
-                    keys = await self._take(self._keys)
+                keys = await self._listen(min(BLOCK_SECONDS, left))
             except Exception as error:
                 delay = self._outage.failed(error)
-                if (left := deadline - time.monotonic()) <= 0:
-                    return frozenset()
-                await pause(min(delay, left), self._never)
+                await pause(min(delay, max(deadline - time.monotonic(), 0)), self._never)
                 continue
             self._outage.over()
-            if keys or deadline <= time.monotonic():
+            if keys:
                 return frozenset(key.decode() for key in keys)
+        return frozenset()
+
+    async def _listen(self, seconds: float) -> list[bytes]:
+        """Wait for a push and take the keys. Both are sent at once, so that the taking costs no round trip of its own."""
+        async with asyncio.timeout(seconds + GRACE_SECONDS), self._redis.pipeline(transaction=False) as both:
+            both.blpop([self._keys[1]], timeout=max(seconds, 0.001))  # 0 would block for ever
+            both.eval(TAKE, 2, *self._keys)
+            keys: list[bytes] = (await both.execute())[1]
+            return keys

@@ -27,9 +27,8 @@ from arq.worker import Function, Retry, RetryJob, func
 from redis.asyncio import Redis
 
 from dialer.queue.claims import Claim, Claims, Ending, How
-from dialer.queue.connection import BLOCK_SECONDS
+from dialer.queue.connection import BLOCK_SECONDS, REPLY_SECONDS
 from dialer.queue.endings import Endings
-from dialer.queue.layout import wake_key
 from dialer.queue.outage import Outage, pause
 from dialer.queue.payload import Malformed, Record, read
 
@@ -41,6 +40,9 @@ CANCEL_SECONDS = 1.0
 
 FLUSH_SECONDS = 1.0
 """How long drain tries to write down what has ended while Redis is away."""
+
+UNBLOCK_SECONDS = 0.5
+"""How long drain waits for Redis to end a blocking command before it hangs up."""
 
 AGAIN_MS = 1000
 """A job that this worker lost and claimed again while still running it is looked at again after this."""
@@ -122,40 +124,45 @@ class DoorbellWorker:
         if not self._started:
             return 0
         if self._listening is not None:
-            self._listening.reschedule(asyncio.get_running_loop().time())
-            self._listening = None
+            self._listening.reschedule(asyncio.get_running_loop().time() + UNBLOCK_SECONDS)
+            await self._unblock()
         await self._over.wait()
         return self._put_back
 
     async def _take(self, tasks: asyncio.TaskGroup) -> None:
         """Claim whenever there is a free slot and something may be due; until drained."""
         outage = Outage(f"worker of {self.queue_name}, claiming")
+        rest = 0.0
         while not self._draining.is_set():
             self._freed.clear()
             if (free := self._max_jobs - len(self._running)) <= 0:
                 await self._freed.wait()
+                rest = 0.0
                 continue
             try:
-                claims, rest = await self._claims.claim(free)
+                claims, rest = await (self._listen(free, rest) if rest > 0 else self._claims.claim(free))
                 outage.over()
                 for claim in claims:
                     self._start(claim, tasks)
-                if rest > 0 and len(self._running) < self._max_jobs:
-                    await self._listen(rest)
             except Exception as error:
+                rest = 0.0
                 await pause(outage.failed(error), self._draining)
 
-    async def _listen(self, seconds: float) -> None:
-        """Until somebody pushes, the time is over, or the worker is drained."""
-        if self._draining.is_set():
-            return
+    async def _listen(self, free: int, seconds: float) -> tuple[list[Claim], float]:
+        """What there is to claim once somebody has pushed, the time is over, or the worker is drained."""
         try:
-            async with asyncio.timeout(None) as self._listening:
-                await self._redis.blpop([wake_key(self.queue_name)], timeout=seconds)
-        except TimeoutError:
-            return  # drained; should a token have been lost on the way, closing pushes another
+            async with asyncio.timeout(seconds + REPLY_SECONDS) as self._listening:
+                return await self._claims.claim_when_pushed(free, seconds)
         finally:
             self._listening = None
+
+    async def _unblock(self) -> None:
+        """Not by hanging up: Redis may just be answering with jobs, which would be nobody's until their lease is over."""
+        try:
+            async with asyncio.timeout(UNBLOCK_SECONDS):
+                await self._claims.unblock()
+        except Exception as error:
+            log.warning("worker of %s: Redis is not told of the drain: %s", self.queue_name, type(error).__name__)
 
     async def _renew(self) -> None:
         outage = Outage(f"worker of {self.queue_name}, renewing")

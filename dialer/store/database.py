@@ -18,6 +18,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 LOCK_WAIT_MS = 200
 """Longest wait for a row lock in a hot statement; past it the statement is tried again without the locked scopes."""
 
+_PLANNED_ONCE = {
+    "plan_cache_mode": "force_generic_plan",
+    "jit": "off",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+"""Planning a hot statement anew takes longer than running it, and compiling it much longer. But a plan that is made once is made
+early, while the tables are small enough to be read whole, and would read them whole for ever (measured: seven scans of all
+attempts for one call). Each of these statements finds its few rows by an index, one by one: nothing else is planned."""
+
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
@@ -66,10 +77,7 @@ async def hot_pool(url: str, *, size: int = 10, statement_timeout: float = 5) ->
         command_timeout=statement_timeout + 5,
         init=_prepare,
         connection_class=_Hot,
-        # Planning a hot statement anew takes longer than running it, and compiling it much longer.
-        server_settings=_settings(
-            statement_timeout, lock_timeout=str(LOCK_WAIT_MS), plan_cache_mode="force_generic_plan", jit="off"
-        ),
+        server_settings=_settings(statement_timeout, lock_timeout=str(LOCK_WAIT_MS), **_PLANNED_ONCE),
     )
 
 

@@ -34,7 +34,7 @@ with locks as materialized (
       select cc.id, cc.contact_id, cc.to_number, cc.attempt_seq, cc.priority, cc.next_attempt_at, l.not_after
       from campaign_contacts cc
       where cc.campaign_id = l.campaign_id and cc.place_set_id = l.place_set_id and cc.priority = l.priority
-        and cc.status = 'pending' and cc.next_attempt_at <= $1
+        and cc.waiting and cc.next_attempt_at <= $1
       order by cc.next_attempt_at, cc.id limit w.n for update skip locked) head
     where l.campaign_id = w.campaign_id
     order by head.priority desc, head.next_attempt_at, head.id limit w.n) due
@@ -77,7 +77,7 @@ select due.id, due.contact_id, due.to_number from (
     select cc.id, cc.contact_id, cc.to_number, cc.priority, cc.next_attempt_at
     from campaign_contacts cc
     where cc.campaign_id = $2 and cc.place_set_id = l.place_set_id and cc.priority = l.priority
-      and cc.status = 'pending' and cc.next_attempt_at <= $1
+      and cc.waiting and cc.next_attempt_at <= $1
       and not exists (
         select from call_attempts a where a.ended_at is null and (a.contact_id = cc.contact_id or a.team_id = cc.team_id and a.to_number = cc.to_number))
     order by cc.next_attempt_at, cc.id limit $3) head) due
@@ -193,30 +193,38 @@ where a.id = any($1::text[])
 -- name: due
 -- Lanes that have something due, of running campaigns with a free slot, with the campaign's usable caller IDs and what room its
 -- scopes have (null = no limit). $1 now, $2 doorbell keys (null = all), $3 a campaign that is looked at as if it were running and
--- its run unlimited (null = none).
+-- its run unlimited (null = none). After a bell only the campaigns it rang for are read, which is most often one.
+with looked_at as (
+  select campaign_id as id from lanes where $2::text[] is null and pending > 0 and next_due <= $1::timestamptz
+  union
+  select substr(key, 10) from unnest($2) key where key like 'campaign:%'
+  union
+  select c.id from campaigns c join assistants s on s.id = c.assistant_id
+  where exists (select from unnest($2) key where key not like 'campaign:%') and c.status = 'running'
+    and ('team:' || c.team_id = any($2) or 'trunk:' || s.adapter = any($2) or 'assistant:' || s.id = any($2)
+         or exists (select from unnest(c.from_number_ids) x where 'number:' || x = any($2)))
+)
 select c.id, c.team_id, c.assistant_id, s.adapter as trunk, c.rules_version, q.active as live,
        l.place_sets, l.priorities, l.pending, n.ids, n.numbers, n.weights, n.rooms as number_rooms,
        case when c.id = $3 then greatest(q.cap - q.active, 0) else scope_room(q, today) end as campaign_room,
        (select scope_room(r, today) from scopes r where r.key = 'assistant:' || s.id) as assistant_room,
        (select scope_room(r, today) from scopes r where r.key = 'team:' || c.team_id) as team_room,
        (select scope_room(r, today) from scopes r where r.key = 'trunk:' || s.adapter) as trunk_room
-from (
-    select campaign_id, array_agg(place_set_id) as place_sets, array_agg(priority) as priorities, array_agg(pending) as pending
-    from lanes where pending > 0 and next_due <= $1::timestamptz group by campaign_id) l
-  join campaigns c on c.id = l.campaign_id
+from looked_at
+  join campaigns c on c.id = looked_at.id
   join assistants s on s.id = c.assistant_id
   join scopes q on q.key = 'campaign:' || c.id
+  cross join lateral (
+    select array_agg(place_set_id) as place_sets, array_agg(priority) as priorities, array_agg(pending) as pending
+    from lanes where campaign_id = c.id and pending > 0 and next_due <= $1) l
   cross join lateral (select ($1 at time zone 'UTC')::date as today) d
   cross join lateral (
     select array_agg(x.id) as ids, array_agg(x.phone_number) as numbers, array_agg(x.weight) as weights,
            array_agg(scope_room(r, today)) as rooms
     from phone_numbers x join scopes r on r.key = 'number:' || x.id
     where x.id = any(c.from_number_ids) and x.status = 'active' and x.adapter = s.adapter) n
-where s.outbound_enabled and n.ids is not null
+where s.outbound_enabled and l.pending is not null and n.ids is not null
   and (c.id = $3::text or c.status = 'running' and coalesce(scope_room(q, today), 1) > 0)
-  and ($2::text[] is null or 'campaign:' || c.id = any($2) or 'team:' || c.team_id = any($2) or 'trunk:' || s.adapter = any($2)
-       or 'assistant:' || s.id = any($2)
-       or exists (select from unnest(c.from_number_ids) x where 'number:' || x = any($2)))
 
 -- name: rules
 -- What a campaign's owner decided. $1 campaign ids.
@@ -233,7 +241,7 @@ select from lanes l join unnest($1::text[], $2::int[], $3::smallint[]) as w(camp
 
 -- name: tighten
 update lanes l
-  set next_due = coalesce((select min(t.next_attempt_at) from campaign_contacts t where t.status = 'pending'
+  set next_due = coalesce((select min(t.next_attempt_at) from campaign_contacts t where t.waiting
       and t.campaign_id = l.campaign_id and t.place_set_id = l.place_set_id and t.priority = l.priority), 'infinity')
   from unnest($1::text[], $2::int[], $3::smallint[]) as w(campaign_id, place_set_id, priority)
   where l.campaign_id = w.campaign_id and l.place_set_id = w.place_set_id and l.priority = w.priority
@@ -256,9 +264,11 @@ update campaigns c
       completed_at = case when empty then $2::timestamptz end,
       pause_reason = case when not empty then 'run_limit' end, updated_at = $2
   from (
-    select x.id, s.budget = 0 as spent, not exists (
-        select from campaign_contacts t where t.campaign_id = x.id and t.status in ('pending', 'queued', 'calling')) as empty
+    select x.id, s.budget = 0 as spent, o.some is null as empty
     from campaigns x join scopes s on s.key = 'campaign:' || x.id
+      left join lateral (  -- `limit`: else it is asked of all contacts of all campaigns at once
+        select true as some from campaign_contacts t
+        where t.campaign_id = x.id and t.status in ('pending', 'queued', 'calling') limit 1) o on true
     where x.id = any($1::text[]) and s.active = 0
       and exists (select from campaign_contacts t where t.campaign_id = x.id)) q
   where c.id = q.id and c.status = 'running'

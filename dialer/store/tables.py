@@ -200,6 +200,7 @@ campaign_contacts = Table(
     _text("team_id"),
     _text("contact_id"),
     _text("status"),
+    _flag("waiting"),
     _int("priority", small=True),
     _int("attempts", small=True),
     _int("attempt_seq", small=True),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 LIST = Path(str(files("dialer"))).parent / "deploy" / "demo" / "contacts.csv"
 CALLER_IDS = ("+14155552671", "+442071838750", "+4930901820")
 SHUT_CONTACTS = 10
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 1.0
 Answer: TypeAlias = dict[str, Any]
 FEW = {"limitPending": "1", "limitCalling": "1", "limitCalls": "1"}
 

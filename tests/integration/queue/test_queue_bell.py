@@ -48,24 +48,8 @@ async def test_a_wait_may_be_longer_than_one_blocking_command(redis: Redis) -> N
     assert waiter.result() == {"campaign:a"}
 
 
-async def test_what_is_put_back_wakes_nobody_and_comes_at_the_end_of_a_wait(redis: Redis) -> None:
-    bell = Bell(redis)
-    began = time.monotonic()
-    await bell.put_back(["campaign:locked"])
-    assert await bell.wait(0.3) == {"campaign:locked"}
-    assert time.monotonic() - began > 0.25
-
-
-async def test_what_is_put_back_comes_with_the_next_ring(redis: Redis) -> None:
-    bell = Bell(redis)
-    await bell.put_back(["campaign:locked"])
-    await bell.ring(["campaign:b"])
-    assert await bell.wait(1) == {"campaign:locked", "campaign:b"}
-
-
 async def test_nothing_rung_is_nothing_pushed(redis: Redis) -> None:
     await Bell(redis).ring([])
-    await Bell(redis).put_back([])
     assert await redis.dbsize() == 0
 
 

@@ -151,6 +151,8 @@ create table campaign_contacts (
   team_id text not null references teams,
   contact_id text not null references contacts,
   status text not null check (status in ('pending', 'queued', 'calling', 'completed', 'failed', 'skipped')),
+  -- what the index of the lanes rests on: from queued to the end it stands still, and those turns rewrite no index
+  waiting boolean not null generated always as (status = 'pending') stored,
   priority smallint not null default 0 check (priority between 0 and 99),
   attempts smallint not null default 0,      -- those that count towards max_attempts_per_contact
   attempt_seq smallint not null default 0,   -- all of them, recalled ones too: the number of the newest
@@ -171,7 +173,7 @@ create table campaign_contacts (
 ) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.01);
 -- A lane is a queue: the claim reads this index from the front and stops at the first row that is not due.
 create index campaign_contacts_lane on campaign_contacts (campaign_id, place_set_id, priority, next_attempt_at, id)
-  where status = 'pending';
+  where waiting;
 create index campaign_contacts_contact on campaign_contacts (contact_id);
 create index campaign_contacts_listing on campaign_contacts (campaign_id, priority desc, created_at, id);
 
@@ -367,7 +369,8 @@ create table campaign_tallies (
   primary key (campaign_id, status, outcome, called)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.01);
 
--- `next_due` is never later than the earliest due time of the lane's pending rows; the claim tightens it.
+-- `next_due` is never later than the earliest due time of the lane's pending rows, and infinity where none is pending; the claim
+-- tightens it.
 create table lanes (
   campaign_id text not null references campaigns,
   place_set_id integer not null references place_sets,
@@ -376,7 +379,7 @@ create table lanes (
   next_due timestamptz not null,
   primary key (campaign_id, place_set_id, priority)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.01);
-create index lanes_due on lanes (next_due) where pending > 0;
+create index lanes_due on lanes (next_due);  -- not on `pending`, which every claim changes: so that no claim rewrites it
 
 -- ── triggers ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -400,7 +403,8 @@ begin
       select campaign_id, place_set_id, priority, count(*), min(next_attempt_at)
       from come where status = 'pending' group by 1, 2, 3 order by 1, 2, 3
       on conflict (campaign_id, place_set_id, priority)
-      do update set pending = l.pending + excluded.pending, next_due = least(l.next_due, excluded.next_due);
+      do update set pending = l.pending + excluded.pending,
+        next_due = case when l.pending + excluded.pending > 0 then least(l.next_due, excluded.next_due) else 'infinity' end;
   elsif tg_op = 'UPDATE' then
     if not exists (select from come) then
       return null;  -- most statements touch attempts alone
@@ -427,7 +431,8 @@ begin
         select campaign_id, place_set_id, priority, -1, null from gone where status = 'pending') moves
       group by 1, 2, 3 having sum(d) <> 0 or min(due) is not null order by 1, 2, 3
       on conflict (campaign_id, place_set_id, priority)
-      do update set pending = l.pending + excluded.pending, next_due = least(l.next_due, excluded.next_due);
+      do update set pending = l.pending + excluded.pending,
+        next_due = case when l.pending + excluded.pending > 0 then least(l.next_due, excluded.next_due) else 'infinity' end;
   else
     insert into history (entity, entity_id, campaign_id, before, after, reason, actor)
       select 'contact', id, campaign_id, status, 'removed', reason, actor() from gone;
@@ -438,7 +443,8 @@ begin
     insert into lanes as l (campaign_id, place_set_id, priority, pending, next_due)
       select campaign_id, place_set_id, priority, -count(*), 'infinity'
       from gone where status = 'pending' group by 1, 2, 3 order by 1, 2, 3
-      on conflict (campaign_id, place_set_id, priority) do update set pending = l.pending + excluded.pending;
+      on conflict (campaign_id, place_set_id, priority) do update set pending = l.pending + excluded.pending,
+        next_due = case when l.pending + excluded.pending > 0 then l.next_due else 'infinity' end;
   end if;
   return null;
 end $$;
