@@ -6,6 +6,9 @@
 -- statement differs: when a lock was waited for too long, the statement is sent again with SKIP LOCKED and leaves the rows of
 -- the locked scopes for later, so that one stuck campaign stalls nobody else.
 --
+-- Plans. They are made once and early, for tables that are still small. A join that could be made by reading all campaigns is
+-- written as a scalar subquery, or fenced by `offset 0`, so that it is always one look-up per row.
+--
 -- The clock of claims is the database's (claim and placing may happen on two machines); the clock of call windows comes in.
 
 -- name: claim
@@ -20,8 +23,8 @@ with locks as materialized (
 ), want as materialized (
   select w.* from unnest($3::text[], $4::int[], $5::text[], $6::text[], $7::text[], $8::int[], $9::int[], $10::int[])
     as w(campaign_id, n, team_id, trunk, assistant_id, rules_version, ring_seconds, limit_seconds)
-  join campaigns c on c.id = w.campaign_id and c.status = 'running' and c.rules_version = w.rules_version
   where (select count(*) from locks) >= 0
+    and (select c.status = 'running' and c.rules_version = w.rules_version from campaigns c where c.id = w.campaign_id)
 ), lane as materialized (
   select * from unnest($11::text[], $12::int[], $13::smallint[], $14::timestamptz[]) as l(campaign_id, place_set_id, priority, not_after)
 ), slot as materialized (
@@ -90,11 +93,11 @@ with locks as materialized (
   select s.key from scopes s where s.key = any($3::text[]) order by s.key for update/*skip*/
 ), moved as (
   update call_attempts a set state = 'placing', placing_at = $2
-    from campaigns c, contacts p, assistants s, phone_numbers n
+    from contacts p, assistants s, phone_numbers n
     where (select count(*) from locks) >= 0
       and a.id = any($1::text[]) and a.state = 'queued' and 'campaign:' || a.campaign_id in (select key from locks)
       and a.claimed_at > clock_timestamp() - interval '2 seconds' and a.not_after > $2
-      and c.id = a.campaign_id and c.status = 'running' and c.rules_version = a.rules_version
+      and (select c.status = 'running' and c.rules_version = a.rules_version from campaigns c where c.id = a.campaign_id)
       and p.id = a.contact_id and not p.do_not_call and a.to_number in (p.phone, p.phone_secondary)
       and s.id = a.assistant_id and s.outbound_enabled
       and n.id = a.number_id and n.status = 'active'
@@ -211,9 +214,9 @@ select c.id, c.team_id, c.assistant_id, s.adapter as trunk, c.rules_version, q.a
        (select scope_room(r, today) from scopes r where r.key = 'team:' || c.team_id) as team_room,
        (select scope_room(r, today) from scopes r where r.key = 'trunk:' || s.adapter) as trunk_room
 from looked_at
-  join campaigns c on c.id = looked_at.id
+  cross join lateral (select * from campaigns where id = looked_at.id offset 0) c
   join assistants s on s.id = c.assistant_id
-  join scopes q on q.key = 'campaign:' || c.id
+  cross join lateral (select * from scopes where key = 'campaign:' || c.id offset 0) q
   cross join lateral (
     select array_agg(place_set_id) as place_sets, array_agg(priority) as priorities, array_agg(pending) as pending
     from lanes where campaign_id = c.id and pending > 0 and next_due <= $1) l
@@ -271,7 +274,7 @@ update campaigns c
         where t.campaign_id = x.id and t.status in ('pending', 'queued', 'calling') limit 1) o on true
     where x.id = any($1::text[]) and s.active = 0
       and exists (select from campaign_contacts t where t.campaign_id = x.id)) q
-  where c.id = q.id and c.status = 'running'
+  where c.id = any($1) and c.id = q.id and c.status = 'running'
     and ((q.empty and not coalesce((c.settings ->> 'no_auto_complete')::boolean, false)) or (q.spent and not q.empty))
   returning c.id, c.status
 

@@ -24,8 +24,7 @@ async def _wide(pool: Pool) -> AsyncIterator[Connection]:
     """For the few statements of the pool that read much: planned for what is there, with every kind of join."""
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(
-            "set local plan_cache_mode = force_custom_plan; set local enable_seqscan = on; "
-            "set local enable_hashjoin = on; set local enable_mergejoin = on"
+            "set local plan_cache_mode = force_custom_plan; set local enable_seqscan = on; set local enable_mergejoin = on"
         )
         yield connection
 

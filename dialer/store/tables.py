@@ -320,7 +320,7 @@ history = Table(
     _text("entity_id"),
     _text("campaign_id"),
     _text("before", null=True),
-    _text("after"),
+    _text("after", null=True),
     *_texts("reason"),
     _text("actor"),
 )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from itertools import pairwise
+
 import pytest
 
 from dialer.store.database import Database
@@ -17,6 +20,25 @@ async def _plan(database: Database, text: str) -> str:
         nulls = ", ".join("null" for _ in prepared.get_parameters())
         planned = f"explain execute {prepared.get_name()}" + (f" ({nulls})" if nulls else "")
         return "\n".join(row[0] for row in await connection.fetch(planned))
+
+
+LIVE = {
+    "campaigns_active",
+    "call_attempts_live",
+    "one_live_attempt_per_trunk_and_number",
+}
+"""Indexes of what goes on at this moment, which may be read from end to end."""
+
+LOOK_UPS = {"claim", "peek", "place", "turn", "standing", "accepted", "due", "quiet", "rest"}
+
+
+@pytest.mark.parametrize("name", sorted(LOOK_UPS))
+async def test_no_statement_of_a_call_reads_an_index_from_end_to_end(database: Database, name: str) -> None:
+    lines = (await _plan(database, statement(name))).splitlines()
+    scans = [(line, below) for line, below in pairwise([*lines, ""]) if re.search(r"Index (Only )?Scan", line)]
+    assert scans
+    whole = [line for line, below in scans if "Index Cond" not in below]
+    assert not [line for line in whole if not any(index in line for index in LIVE)], "\n".join(lines)
 
 
 @pytest.mark.parametrize("name", [name for name in names() if name not in WIDE])
