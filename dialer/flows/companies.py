@@ -53,9 +53,11 @@ async def change(database: Database, team_id: str, actor: str, company_id: str, 
 async def delete(database: Database, team_id: str, actor: str, company_id: str) -> None:
     """Raises NotFound, and Conflict while contacts or campaigns belong to it."""
     async with transaction(database, actor) as on:
+        await _found(on, team_id, company_id)
+        await companies.lock(on, company_id)
         company = await _found(on, team_id, company_id)
         if number := company["contact_count"]:
-            raise Conflict(f"The company has {number} contact(s); move or delete them first.")
+            raise Conflict(f"The company has {number} contact{'' if number == 1 else 's'}; move or delete them first.")
         try:
             await companies.remove(on, company_id)
         except InUse:
