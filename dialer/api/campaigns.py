@@ -75,7 +75,7 @@ class NewCampaignBody(Body):
         default=3, validation_alias=ATTEMPTS, description="The first call included. Alias: `maxRetries`, with the same meaning"
     )
     retry_delay_minutes: Delay = 60
-    settings: JsonObject = Field(default_factory=dict)
+    settings: JsonObject | None = None
 
 
 class CampaignChange(Body):
@@ -195,7 +195,7 @@ def _answer(row: Any) -> CampaignAnswer:
 @router.post("/campaigns", summary="Create a campaign")
 async def create(body: NewCampaignBody, caller: Writer, context: Context) -> CampaignAnswer:
     team = own_team(caller, body.team_id)
-    new = NewCampaign(**body.given(without=frozenset({"team_id"})))
+    new = NewCampaign(**body.given(without=frozenset({"team_id", "settings"})), settings=body.settings or {})
     return _answer(await create_campaign(context.database, team, caller.actor, new))
 
 

@@ -112,7 +112,7 @@ async def change(means: Means, team_id: str, actor: str, contact_id: str, values
     stops = bool(kept.get("do_not_call"))
     async with transaction(database, actor) as on:
         held, locked = await _hold(on, team_id, contact_id, waiting=moves or stops)
-        if moves and (locked["phone"], locked["timezone"]) != (before["phone"], before["timezone"]):
+        if {"phone", "timezone"} & kept.keys() and (locked["phone"], locked["timezone"]) != (before["phone"], before["timezone"]):
             raise Conflict(CHANGED_MEANWHILE)
         await _check_company(on, team_id, kept)
         await contacts.change(on, contact_id, now, kept)

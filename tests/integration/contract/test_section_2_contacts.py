@@ -46,6 +46,12 @@ async def test_only_team_and_names_are_required_and_the_rest_has_its_default(api
     assert made.items() >= {**CLEARED, "company_id": None, "company": None, "last_contacted_at": None}.items()
 
 
+async def test_null_is_the_same_as_not_sent(api: Api) -> None:
+    nulls = dict.fromkeys((*SENT, "companyId", "campaignId")) | {"firstName": "Ann", "lastName": "Lee"}
+    made = given(await api.post(CONTACTS, {"teamId": api.team, **nulls}), "contact", CONTACT)
+    assert made.items() >= CLEARED.items()
+
+
 async def test_a_company_must_be_of_the_same_team(api: Api, stranger: Api) -> None:
     theirs = (await company(stranger))["id"]
     mine = await contact(api)

@@ -51,6 +51,11 @@ async def test_a_value_of_the_wrong_kind_is_a_400_that_names_its_field(api: Api,
     refused(await api.post(COMPANIES, {"teamId": api.team, "name": "Acme", field: value}), 400, field)
 
 
+async def test_null_is_the_same_as_not_sent(api: Api) -> None:
+    made = given(await api.post(COMPANIES, {"teamId": api.team, "name": "Acme", **dict.fromkeys(SENT)}), "company", COMPANY)
+    assert made.items() >= {**dict.fromkeys(ANSWERED), "custom_fields": {}}.items()
+
+
 async def test_a_name_is_in_a_team_once(api: Api, stranger: Api) -> None:
     acme, other = await company(api), await company(api, "Other")
     refused(await api.post(COMPANIES, {"teamId": api.team, "name": "ACME"}), 409)

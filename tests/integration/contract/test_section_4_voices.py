@@ -69,6 +69,13 @@ async def test_an_assistants_adapter_is_the_name_of_a_configured_one(api: Api) -
     refused(await api.post(ASSISTANTS, body), 400, "adapter")
 
 
+async def test_null_is_the_same_as_not_sent(api: Api) -> None:
+    made = await assistant(api, **dict.fromkeys(("externalId", "maxConcurrentCalls", "voicemailAction", "settings")))
+    assert (made["external_id"], made["settings"]) == ("", {})
+    await number(api, **dict.fromkeys(("assistantId", "maxConcurrentCalls", "dailyLimit")))
+    await suppression(api, **dict.fromkeys(("campaignId", "reason", "source", "expiresAt")))
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [("name", ""), ("voicemailAction", "shout"), ("maxConcurrentCalls", 0), ("outboundEnabled", "true"), ("settings", [])],

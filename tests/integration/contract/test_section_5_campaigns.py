@@ -58,6 +58,11 @@ async def test_post_keeps_every_field_that_is_sent(desk: Desk) -> None:
     }.items()  # fmt: skip
 
 
+async def test_null_is_the_same_as_not_sent_where_nothing_is_required(desk: Desk) -> None:
+    nulls = dict.fromkeys(("companyId", "description", "scheduledStartAt", "settings"))
+    assert given(await create(desk, **nulls), "campaign", CAMPAIGN).items() >= DEFAULTS.items()
+
+
 @pytest.mark.parametrize("missing", ["teamId", "assistantId", "fromNumberIds", "name"])
 async def test_post_requires_team_assistant_numbers_and_name(desk: Desk, missing: str) -> None:
     body = least(desk)
@@ -373,5 +378,6 @@ UNKEPT = [
 @pytest.mark.parametrize("name", UNKEPT)
 async def test_a_rule_that_this_version_cannot_keep_is_refused_unless_it_is_switched_off(desk: Desk, name: str) -> None:
     refused(await create(desk, settings={name: True}), 400, "settings")
-    for off in (None, False, []):
+    switched_off: list[Any] = [None, False, []]
+    for off in switched_off:
         given(await create(desk, settings={name: off}), "campaign")

@@ -146,14 +146,12 @@ async def test_an_audience_leaves_out_who_has_no_phone_or_said_no_unless_asked_f
     await desk.people(1)
     await desk.people(2, phone=None)
     await desk.people(4, prefix="+493021", do_not_call=True)
-    for filters, expected in (
-        ({}, (1, 0, [])),
-        ({"hasPhoneOnly": False}, (1, 2, [])),
-        ({"excludeDnc": False}, (1, 4, [])),
-        ({"hasPhoneOnly": False, "excludeDnc": False}, (1, 6, [])),
-    ):
+    cases: list[tuple[dict[str, bool], int]] = [
+        ({}, 0), ({"hasPhoneOnly": False}, 2), ({"excludeDnc": False}, 4), ({"hasPhoneOnly": False, "excludeDnc": False}, 6),
+    ]  # fmt: skip
+    for filters, skipped in cases:
         campaign = (await desk.campaign())["id"]
-        assert sums(await enrol(desk, campaign, audience={**EVERYBODY, **filters})) == expected
+        assert sums(await enrol(desk, campaign, audience={**EVERYBODY, **filters})) == (1, skipped, [])
 
 
 async def test_an_audience_is_cut_at_max_to_add_and_goes_on_where_it_ended(desk: Desk) -> None:
