@@ -42,6 +42,10 @@ async def suppression(api: Api, written: str = "(415) 555-2671", **fields: Any) 
     return made
 
 
+def nulls(*names: str) -> dict[str, Any]:
+    return dict.fromkeys(names)
+
+
 # An assistant is who speaks
 
 
@@ -70,10 +74,10 @@ async def test_an_assistants_adapter_is_the_name_of_a_configured_one(api: Api) -
 
 
 async def test_null_is_the_same_as_not_sent(api: Api) -> None:
-    made = await assistant(api, **dict.fromkeys(("externalId", "maxConcurrentCalls", "voicemailAction", "settings")))
+    made = await assistant(api, **nulls("externalId", "maxConcurrentCalls", "voicemailAction", "settings"))
     assert (made["external_id"], made["settings"]) == ("", {})
-    await number(api, **dict.fromkeys(("assistantId", "maxConcurrentCalls", "dailyLimit")))
-    await suppression(api, **dict.fromkeys(("campaignId", "reason", "source", "expiresAt")))
+    await number(api, "+14155552671", **nulls("assistantId", "maxConcurrentCalls", "dailyLimit"))
+    await suppression(api, "+14155552671", **nulls("campaignId", "reason", "source", "expiresAt"))
 
 
 @pytest.mark.parametrize(
