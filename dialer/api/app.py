@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware import Middleware
 
 from dialer.api import (
@@ -23,6 +23,7 @@ from dialer.api.auth import Gate
 from dialer.api.context import ApiContext
 from dialer.api.errors import Guard
 from dialer.api.hooks import Hooks
+from dialer.api.shapes import once
 
 CRM: tuple[APIRouter, ...] = (
     imports.router,  # before contacts, whose {id} would swallow "import"
@@ -50,6 +51,6 @@ def build(context: ApiContext) -> FastAPI:
     if context.settings.http.metrics_port is None:
         app.include_router(health.figures)
     for router in CRM:
-        app.include_router(router, prefix="/api/crm", responses=errors.RESPONSES)
+        app.include_router(router, prefix="/api/crm", responses=errors.RESPONSES, dependencies=[Depends(once)])
     openapi.install(app)
     return app

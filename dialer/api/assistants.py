@@ -92,7 +92,7 @@ async def index(query: Annotated[AssistantQuery, FromQuery()], caller: Reader, c
     return AssistantPage.model_validate({"assistants": rows, "count": count, "limit": query.limit, "offset": query.offset})
 
 
-@router.get("/outbound-assistants", summary="List assistants that may call out, with the active numbers assigned to them")
+@router.get("/outbound-assistants", summary="List assistants that may call out, newest first, with their active numbers")
 async def outbound(query: Annotated[PageQuery, FromQuery()], caller: Reader, context: Context) -> OutboundPage:
     team = own_team(caller, query.team_id)
     found, count = await voices.outbound_assistants(context.database, team, limit=query.limit, offset=query.offset)

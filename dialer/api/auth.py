@@ -66,8 +66,8 @@ def may(scope: str) -> Any:
     return Depends(check)
 
 
-def own_team(caller: Caller, team_id: str) -> str:
-    """The team a request names, which must be the key's."""
-    if team_id != caller.team_id:
+def own_team(caller: Caller, team_id: str | None) -> str:
+    """The team a request names, which must be the key's; where it may be left out (None), the key's."""
+    if team_id not in (None, caller.team_id):
         raise Forbidden("teamId: this key belongs to another team; use the id of its own team.")
-    return team_id
+    return caller.team_id

@@ -9,10 +9,10 @@ from fastapi import APIRouter
 from fastapi import Query as FromQuery
 from pydantic import Field
 
-from dialer.api.auth import may
+from dialer.api.auth import may, own_team
 from dialer.api.contacts import ContactFields
 from dialer.api.context import Context
-from dialer.api.shapes import LIMIT_DEFAULT, LIMIT_MOST, Answer, Body, Id, Line, Name, Page, Query, Record
+from dialer.api.shapes import Answer, Body, Id, Line, Name, Page, Paging, Record
 from dialer.domain.errors import Invalid
 from dialer.domain.keys import Caller
 from dialer.domain.machine import ContactStatus
@@ -28,6 +28,7 @@ Ids = Annotated[list[Id], Field(min_length=1, max_length=enrolment.MOST_AT_ONCE)
 
 
 class EnrolledContact(ContactFields):
+    team_id: Id | None = Field(default=None, description="May be left out: the campaign has a team")
     first_name: Name
     last_name: Name
 
@@ -56,11 +57,10 @@ class RemoveBody(Body):
     contact_ids: Ids
 
 
-class MemberQuery(Query):
+class MemberQuery(Paging):
+    team_id: Id | None = Field(default=None, description="May be left out: the campaign has a team")
     status: ContactStatus | None = None
     outcome: Disposition | None = None
-    limit: Annotated[int, Field(ge=1, le=LIMIT_MOST)] = LIMIT_DEFAULT
-    offset: Annotated[int, Field(ge=0, le=2_147_483_647)] = 0
 
 
 class InvalidContact(Record):
@@ -121,7 +121,9 @@ async def enrol(id: str, body: EnrolBody, caller: Writer, context: Context) -> E
         case (list() as ids, None, None):
             sums = await enrolment.enrol_contacts(context, *who, ids, body.priority)
         case (None, EnrolledContact() as contact, None):
-            sums = (await enrolment.enrol_new(context, *who, contact.given(), body.priority)).sums
+            own_team(caller, contact.team_id)
+            values = contact.given(without=frozenset({"team_id"}))
+            sums = (await enrolment.enrol_new(context, *who, values, body.priority)).sums
         case (None, None, AudienceBody() as audience):
             sums = await enrolment.enrol_audience(context, *who, _audience(audience), body.priority)
         case _:
@@ -143,8 +145,9 @@ def _audience(asked: AudienceBody) -> Audience:
 
 @router.get("/campaigns/{id}/contacts", summary="List a campaign's contacts: by priority, then in the order of enrolment")
 async def index(id: str, query: Annotated[MemberQuery, FromQuery()], caller: Reader, context: Context) -> MemberPage:
+    team = own_team(caller, query.team_id)
     seen = await list_members(
-        context, caller.team_id, id, status=query.status, outcome=query.outcome, limit=query.limit, offset=query.offset
+        context, team, id, status=query.status, outcome=query.outcome, limit=query.limit, offset=query.offset
     )
     page = {"count": seen.count, "limit": query.limit, "offset": query.offset, "status_counts": seen.by_status}
     return MemberPage.model_validate({"contacts": seen.rows, **page})

@@ -16,6 +16,7 @@ from dialer.api.shapes import (
     Answer,
     Body,
     Count,
+    Digits,
     Id,
     Instant,
     JsonObject,
@@ -27,6 +28,7 @@ from dialer.api.shapes import (
     Query,
     Record,
 )
+from dialer.domain.errors import Forbidden
 from dialer.domain.keys import Caller
 from dialer.domain.machine import CampaignStatus
 from dialer.flows.campaigns.create import NewCampaign, create_campaign
@@ -47,7 +49,9 @@ Attempts = Annotated[int, Field(ge=1, le=50)]
 ATTEMPTS = AliasChoices("maxAttemptsPerContact", "maxRetries", "max_attempts_per_contact", "max_retries")
 Delay = Annotated[int, Field(ge=0, le=10_080)]
 Clock = Annotated[Line, Field(examples=["09:00"])]
-Shown = Annotated[int, Field(ge=1, le=100)]
+STARTS_OR_STOPS = ("running", "paused", "cancelled")
+"""What `run`, `pause`, `resume` and `cancel` do needs their scope here too."""
+Shown = Annotated[Digits, Field(ge=1, le=100)]
 
 
 def _omitted(names: AliasChoices) -> Any:
@@ -71,7 +75,7 @@ class NewCampaignBody(Body):
         default=3, validation_alias=ATTEMPTS, description="The first call included. Alias: `maxRetries`, with the same meaning"
     )
     retry_delay_minutes: Delay = 60
-    settings: JsonObject = Field(default_factory=dict)
+    settings: JsonObject | None = None
 
 
 class CampaignChange(Body):
@@ -191,7 +195,7 @@ def _answer(row: Any) -> CampaignAnswer:
 @router.post("/campaigns", summary="Create a campaign")
 async def create(body: NewCampaignBody, caller: Writer, context: Context) -> CampaignAnswer:
     team = own_team(caller, body.team_id)
-    new = NewCampaign(**body.given(without=frozenset({"team_id"})))
+    new = NewCampaign(**body.given(without=frozenset({"team_id", "settings"})), settings=body.settings or {})
     return _answer(await create_campaign(context.database, team, caller.actor, new))
 
 
@@ -217,6 +221,8 @@ async def show(id: str, caller: Reader, context: Context) -> CampaignAnswer:
 @router.put("/campaigns/{id}", summary="Change the given fields; null clears")
 @router.patch("/campaigns/{id}", summary="Change the given fields; null clears")
 async def change(id: str, body: CampaignChange, caller: Writer, context: Context) -> CampaignAnswer:
+    if body.status in STARTS_OR_STOPS and not caller.may("campaigns:run"):
+        raise Forbidden(f"status: this key may not make a campaign {body.status}; it lacks the scope campaigns:run.")
     return _answer(await edit_campaign(context, caller.team_id, caller.actor, id, body.given()))
 
 

@@ -14,6 +14,7 @@ from dialer.api.auth import may, own_team
 from dialer.api.contacts import ContactAnswer, ContactFields, ContactPage, ContactQuery
 from dialer.api.context import Context
 from dialer.api.shapes import OMITTED, Answer, Body, Id, JsonObject, Line, Name, Page, PageQuery, Prose, Record
+from dialer.domain.errors import Invalid
 from dialer.domain.keys import Caller
 from dialer.flows import companies, contacts
 
@@ -54,6 +55,7 @@ class CompanyQuery(PageQuery):
 
 
 class NewCompanyContact(ContactFields):
+    team_id: Id | None = Field(default=None, description="May be left out: the company has a team")
     first_name: Name
     last_name: Name
 
@@ -123,12 +125,21 @@ async def delete(id: str, caller: Writer, context: Context) -> Answer:
 
 @router.post("/companies/{id}/contacts", summary="Create a contact of the company")
 async def create_contact(id: str, body: NewCompanyContact, caller: Writer, context: Context) -> ContactAnswer:
-    await companies.get(context.database, caller.team_id, id)
-    row = await contacts.create(context.database, caller.team_id, caller.actor, {**body.given(), "company_id": id})
+    team = own_team(caller, body.team_id)
+    _same(id, body.company_id)
+    await companies.get(context.database, team, id)
+    values = body.given(without=frozenset({"team_id"})) | {"company_id": id}
+    row = await contacts.create(context.database, team, caller.actor, values)
     return ContactAnswer.model_validate({"contact": contact_routes.shown(row)})
 
 
 @router.get("/companies/{id}/contacts", summary="List the contacts of the company, newest first")
 async def list_contacts(id: str, query: Annotated[ContactQuery, FromQuery()], caller: Reader, context: Context) -> ContactPage:
+    _same(id, query.company_id)
     await companies.get(context.database, caller.team_id, id)
     return await contact_routes.listed(context, caller, query.model_copy(update={"company_id": id}))
+
+
+def _same(id: str, named: str | None) -> None:
+    if named not in (None, id):
+        raise Invalid({"companyId": "is another company than the one in the address; leave it out"})

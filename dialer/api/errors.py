@@ -38,6 +38,7 @@ SENTENCES = {
     405: "This address does not know that method; see /docs.",
     413: "The request is too large.",
 }
+UNREADABLE = "The body cannot be read as JSON; send UTF-8 text that is not nested thousands deep."
 # pydantic's words for what our clients meet most, as sentences with a remedy.
 SAID = {
     "missing": "is required",
@@ -142,6 +143,8 @@ def _is_json(request: Request) -> bool:
 async def _http(request: Request, fault: Exception) -> JSONResponse:
     assert isinstance(fault, HTTPException)
     sentence = SENTENCES.get(fault.status_code) or str(fault.detail)
+    if sentence == "There was an error parsing the body":  # the framework's words for what is not even JSON with a mistake
+        return answer(fault.status_code, UNREADABLE, form=[UNREADABLE])
     headers = fault.headers if fault.status_code != HTTPStatus.METHOD_NOT_ALLOWED else {"Allow": ", ".join(_methods(request))}
     return answer(fault.status_code, sentence, headers=headers)
 

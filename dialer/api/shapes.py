@@ -6,16 +6,23 @@ Requests are camelCase, snake_case is understood too, and an unknown field is an
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
+from fastapi import Request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
+
+from dialer.domain.errors import Invalid
 
 MOST_JSON = 65_536
 """Characters that one free JSON object (custom fields, settings) may have when written down."""
 
 DEEPEST_JSON = 16
+
+ISO_INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}.*", re.ASCII)
+DIGITS = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 
 
 def _storable(text: str) -> str:
@@ -49,8 +56,15 @@ def _storable_json(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _text_of_time(value: object) -> object:
-    if not isinstance(value, str | datetime):
+    if not isinstance(value, datetime) and not (isinstance(value, str) and ISO_INSTANT.fullmatch(value)):
         raise ValueError("must be a text such as 2026-03-01T09:00:00Z")
+    return value
+
+
+def _plain_digits(value: object) -> object:
+    """The parser behind would also read `5.0`, `1_0` and ` 5`."""
+    if isinstance(value, str) and not DIGITS.fullmatch(value):
+        raise ValueError("must be a whole number written in digits")
     return value
 
 
@@ -74,6 +88,8 @@ Instant: TypeAlias = Annotated[datetime, Field(strict=False), BeforeValidator(_t
 """A moment in ISO 8601 with its offset; UTC once read."""
 Count: TypeAlias = Annotated[int, Field(ge=1, le=2_147_483_647)]
 """A positive number that fits the ledger."""
+Digits: TypeAlias = Annotated[int, BeforeValidator(_plain_digits)]
+"""A whole number in a query string."""
 Id: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_storable)]
 
 OMITTED: Any = Field(default_factory=lambda: None)
@@ -110,12 +126,22 @@ class Query(Asked):
     """The parameters of a query string."""
 
 
-class PageQuery(Query):
+def once(request: Request) -> None:
+    """For all routes: no parameter is given twice. Whichever of the two were taken, somebody meant the other. Raises Invalid."""
+    names = [name for name, _ in request.query_params.multi_items()]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise Invalid(dict.fromkeys(twice, "is given more than once; send it once"))
+
+
+class Paging(Query):
+    limit: Annotated[Digits, Field(ge=1, le=LIMIT_MOST)] = LIMIT_DEFAULT
+    offset: Annotated[Digits, Field(ge=0, le=2_147_483_647)] = 0
+
+
+class PageQuery(Paging):
     """The parameters of every list."""
 
     team_id: Id
-    limit: Annotated[int, Field(ge=1, le=LIMIT_MOST)] = LIMIT_DEFAULT
-    offset: Annotated[int, Field(ge=0, le=2_147_483_647)] = 0
 
 
 class Record(BaseModel):

@@ -34,6 +34,12 @@ UNSUPPORTED = frozenset(
     }
 )
 
+
+def _asks(value: Any) -> bool:
+    """Whether a setting asks for anything; one that is switched off is kept by doing nothing."""
+    return not (value is None or value is False or value in ("", [], {}))
+
+
 Minutes = Annotated[int, Field(ge=0, le=10080)]
 Attempts = Annotated[int, Field(ge=1, le=50)]
 
@@ -78,11 +84,12 @@ class CampaignSettings(BaseModel):
     ring_timeout_seconds: Annotated[int, Field(ge=5, le=600)] = 30
     priority: Annotated[int, Field(ge=1, le=100)] = 1
     calls_per_second: Annotated[float, Field(gt=0, le=1000)] | None = None
+    caller_id_sticky: bool = True  # a wish, not a rule: caller IDs are chosen by weight so far
 
     @model_validator(mode="before")
     @classmethod
     def _supported(cls, data: Any) -> Any:
-        unkept = sorted(UNSUPPORTED & data.keys()) if isinstance(data, Mapping) else []
+        unkept = sorted(name for name in UNSUPPORTED & data.keys() if _asks(data[name])) if isinstance(data, Mapping) else []
         if unkept:
             raise ValueError(f"{', '.join(unkept)}: not supported by this version and therefore refused, not ignored; remove it")
         return data

@@ -19,7 +19,9 @@ async def create(database: Database, team_id: str, actor: str, values: Mapping[s
     """Raises Conflict for a name that the team has already, in whatever case."""
     async with transaction(database, actor) as on:
         try:
-            company_id = await companies.add(on, {"custom_fields": {}, **values, "team_id": team_id})
+            company_id = await companies.add(
+                on, {**values, "custom_fields": values.get("custom_fields") or {}, "team_id": team_id}
+            )
         except Taken:
             raise _taken(values["name"]) from None
         return await _found(on, team_id, company_id)
@@ -53,9 +55,11 @@ async def change(database: Database, team_id: str, actor: str, company_id: str, 
 async def delete(database: Database, team_id: str, actor: str, company_id: str) -> None:
     """Raises NotFound, and Conflict while contacts or campaigns belong to it."""
     async with transaction(database, actor) as on:
+        await _found(on, team_id, company_id)
+        await companies.lock(on, company_id)
         company = await _found(on, team_id, company_id)
         if number := company["contact_count"]:
-            raise Conflict(f"The company has {number} contact(s); move or delete them first.")
+            raise Conflict(f"The company has {number} contact{'' if number == 1 else 's'}; move or delete them first.")
         try:
             await companies.remove(on, company_id)
         except InUse:

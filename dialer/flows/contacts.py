@@ -14,7 +14,8 @@ from dialer.domain.errors import Conflict, Invalid, NotFound
 from dialer.domain.fence import FENCE_SECONDS
 from dialer.domain.phone import phone_of
 from dialer.flows.campaigns.means import Means
-from dialer.store import audit, callability, companies, contacts, teams
+from dialer.store import audit, callability, campaigns, contacts, teams
+from dialer.store.campaigns import LOCK_ROUNDS
 from dialer.store.contacts import Filter
 from dialer.store.database import Database
 from dialer.store.places import place_set_ids
@@ -25,6 +26,8 @@ Row: TypeAlias = Mapping[str, Any]
 
 HISTORY: Final = 20
 """How many enrolments a contact's own page shows."""
+
+CHANGED_MEANWHILE: Final = "The contact was changed by somebody else meanwhile; read it again and repeat your change."
 
 EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
 SUBDIVISION: Final = re.compile(r"[A-Z]{2}-[A-Z0-9]{1,3}")
@@ -108,12 +111,9 @@ async def change(means: Means, team_id: str, actor: str, contact_id: str, values
         kept |= await _placed(database, kept.get("timezone", before["timezone"]), kept.get("phone", before["phone"]))
     stops = bool(kept.get("do_not_call"))
     async with transaction(database, actor) as on:
-        held = await callability.lock_waiting(on, [contact_id]) if moves or stops else callability.Held((), ())
-        locked = await contacts.lock(on, team_id, contact_id)
-        if locked is None:
-            raise _unknown(contact_id)
-        if moves and (locked["phone"], locked["timezone"]) != (before["phone"], before["timezone"]):
-            raise Conflict("The contact was changed by somebody else meanwhile; read it again and repeat your change.")
+        held, locked = await _hold(on, team_id, contact_id, waiting=moves or stops)
+        if {"phone", "timezone"} & kept.keys() and (locked["phone"], locked["timezone"]) != (before["phone"], before["timezone"]):
+            raise Conflict(CHANGED_MEANWHILE)
         await _check_company(on, team_id, kept)
         await contacts.change(on, contact_id, now, kept)
         if stops:
@@ -145,6 +145,22 @@ async def erase(means: Means, team_id: str, actor: str, contact_id: str) -> None
         await audit.record(on, team_id=team_id, actor=actor, action="contact.erased", entity_id=contact_id)
 
 
+async def _hold(on: Transaction, team_id: str, contact_id: str, *, waiting: bool) -> tuple[callability.Held, Row]:
+    """Lock the contact, and before it the campaigns it waits in, for such is the order. An enrolment that commits between the
+    two read the contact as it was before: then the locks are let go and taken anew. Raises NotFound, Conflict."""
+    for _ in range(LOCK_ROUNDS):
+        savepoint = await on.begin_nested()
+        held = await callability.lock_waiting(on, [contact_id]) if waiting else callability.Held((), ())
+        locked = await contacts.lock(on, team_id, contact_id)
+        if locked is None:
+            raise _unknown(contact_id)
+        if not waiting or set(await callability.waiting_in(on, [contact_id])) <= set(held.campaigns):
+            await savepoint.commit()
+            return held, locked
+        await savepoint.rollback()
+    raise Conflict(CHANGED_MEANWHILE)
+
+
 async def _placed(database: Database, timezone: str | None, phone: str | None) -> dict[str, Any]:
     place: Place = candidates(timezone, phone)
     ids = await place_set_ids(database.pool, [place.zones])
@@ -172,7 +188,7 @@ def _unknown(contact_id: str) -> NotFound:
 
 async def _check_company(on: Transaction, team_id: str, values: Mapping[str, Any]) -> None:
     company_id = values.get("company_id")
-    if company_id is not None and await companies.find(on, team_id, company_id) is None:
+    if company_id is not None and not await campaigns.has_company(on, team_id, company_id):
         raise NotFound(f"companyId: there is no company {company_id}; send the id of one of your team.")
 
 

@@ -57,8 +57,8 @@ async def enrol_contacts(
     now = means.clock.now()
     async with transaction(means.database, actor) as on:
         row = await _open(on, team, campaign)
-        strangers = await enrolments.strangers(on, team, ids)
         born = await enrolments.enrol_these(on, campaign, team, ids, priority, now)
+        strangers = await enrolments.strangers(on, team, ids)  # afterwards: whoever was deleted meanwhile is one of them
     await _ring(means, row)
     added = born.get("pending", 0)
     invalid = tuple({"contact_id": id, "reason": "there is no such contact"} for id in strangers)

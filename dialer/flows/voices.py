@@ -119,6 +119,7 @@ async def delete_number(database: Database, team_id: str, actor: str, number_id:
     """Raises NotFound, and Conflict while an unfinished campaign shows it or calls refer to it."""
     async with transaction(database, actor) as on:
         await _number(on, team_id, number_id)
+        await numbers.lock(on, number_id)
         if await numbers.unfinished_campaigns(on, number_id):
             raise Conflict("Unfinished campaigns show this number; take it out of them first.")
         try:
@@ -151,7 +152,7 @@ async def _check_assignment(on: Transaction, team_id: str, number: Mapping[str, 
     assistant_id = number.get("assistant_id")
     if assistant_id is None:
         return
-    assistant = await assistants.find(on, team_id, assistant_id)
+    assistant = await assistants.find(on, team_id, assistant_id, hold=True)
     if assistant is None:
         raise NotFound(f"assistantId: there is no assistant {assistant_id}; send the id of one of your team.")
     if assistant["adapter"] != number["adapter"]:

@@ -16,9 +16,10 @@ from dialer.store.transaction import Transaction
 c = assistants.c
 
 
-async def find(on: Transaction, team_id: str, assistant_id: str) -> Row | None:
-    found = await on.execute(select(assistants).where(c.id == assistant_id, c.team_id == team_id))
-    return row_or_none(found)
+async def find(on: Transaction, team_id: str, assistant_id: str, *, hold: bool = False) -> Row | None:
+    """`hold`: it cannot be deleted until the transaction ends."""
+    wanted = select(assistants).where(c.id == assistant_id, c.team_id == team_id)
+    return row_or_none(await on.execute(wanted.with_for_update(read=True, key_share=True) if hold else wanted))
 
 
 async def listing(

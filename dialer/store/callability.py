@@ -25,13 +25,18 @@ class Held:
     scopes: tuple[str, ...]
 
 
-async def lock_waiting(on: Transaction, contacts: Collection[str]) -> Held:
-    """Lock the unfinished campaigns in which any of these contacts waits, with what their queued attempts hold."""
+async def waiting_in(on: Transaction, contacts: Collection[str]) -> list[str]:
+    """The unfinished campaigns in which any of these contacts waits."""
     read = written("""
         select distinct t.campaign_id from campaign_contacts t join campaigns c on c.id = t.campaign_id
         where t.contact_id = any(:contacts) and t.status in ('pending', 'queued') and c.status not in ('completed', 'cancelled')
     """)
-    found = tuple((await on.execute(read, {"contacts": list(contacts)})).scalars())
+    return list((await on.execute(read, {"contacts": list(contacts)})).scalars())
+
+
+async def lock_waiting(on: Transaction, contacts: Collection[str]) -> Held:
+    """Lock the unfinished campaigns in which any of these contacts waits, with what their queued attempts hold."""
+    found = tuple(await waiting_in(on, contacts))
     return Held(found, tuple(await lock_with_queued(on, found)) if found else ())
 
 

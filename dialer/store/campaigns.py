@@ -91,18 +91,22 @@ async def set_budget(on: Transaction, campaign: str, calls: int | None) -> None:
 
 
 async def assistant_of(on: Transaction, team: str, assistant: str) -> Row | None:
-    found = await on.execute(select(assistants).where(assistants.c.id == assistant, assistants.c.team_id == team))
-    return row_or_none(found)
+    """The assistant, which cannot be deleted until the transaction ends."""
+    wanted = select(assistants).where(assistants.c.id == assistant, assistants.c.team_id == team)
+    return row_or_none(await on.execute(wanted.with_for_update(read=True, key_share=True)))
 
 
 async def numbers_of(on: Transaction, team: str, numbers: Collection[str]) -> dict[str, Row]:
-    """Those of these phone numbers that are the team's, by id."""
+    """Those of these phone numbers that are the team's, by id. They cannot be deleted until the transaction ends."""
     wanted = select(phone_numbers).where(phone_numbers.c.id.in_(numbers), phone_numbers.c.team_id == team)
-    return {row["id"]: row for row in all_rows(await on.execute(wanted))}
+    held = wanted.order_by(phone_numbers.c.id).with_for_update(read=True, key_share=True)
+    return {row["id"]: row for row in all_rows(await on.execute(held))}
 
 
 async def has_company(on: Transaction, team: str, company: str) -> bool:
-    return bool(await on.scalar(select(companies.c.id).where(companies.c.id == company, companies.c.team_id == team)))
+    """Whether the team has this company, which then cannot be deleted until the transaction ends."""
+    wanted = select(companies.c.id).where(companies.c.id == company, companies.c.team_id == team)
+    return bool(await on.scalar(wanted.with_for_update(read=True, key_share=True)))
 
 
 async def lock(on: Transaction, keys: Collection[str]) -> None:

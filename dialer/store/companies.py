@@ -26,6 +26,11 @@ async def find(on: Transaction, team_id: str, company_id: str) -> Row | None:
     return row_or_none(found)
 
 
+async def lock(on: Transaction, company_id: str) -> None:
+    """Hold the company until the transaction ends: nothing can come to belong to it meanwhile."""
+    await on.execute(select(c.id).where(c.id == company_id).with_for_update())
+
+
 async def listing(
     on: Transaction, team_id: str, *, search: str | None, industry: str | None, limit: int, offset: int
 ) -> tuple[list[Row], int]:

@@ -99,7 +99,12 @@ async def open_enrolments(on: Transaction, contact_id: str) -> int:
     counted = (
         select(func.count())
         .select_from(campaign_contacts.join(campaigns, campaigns.c.id == e.campaign_id))
-        .where(e.contact_id == contact_id, e.status.in_(OPEN_CONTACT), campaigns.c.status.not_in(FINAL_CAMPAIGN))
+        .where(
+            e.contact_id == contact_id,
+            e.status.in_(OPEN_CONTACT),
+            campaigns.c.status.not_in(FINAL_CAMPAIGN),
+            campaigns.c.deleted_at.is_(None),  # a draft that was put away never starts
+        )
     )
     return await on.scalar(counted) or 0
 

@@ -33,7 +33,7 @@ class Audience:
 PEOPLE = "c.id, c.team_id, c.phone, c.do_not_call, c.place_set_id"
 THESE = f"""
     select {PEOPLE}, a.place from unnest(cast(:ids as text[])) with ordinality as a(id, place)
-      join contacts c on c.id = a.id where c.team_id = :team and c.deleted_at is null"""
+      join contacts c on c.id = a.id where c.team_id = :team and c.deleted_at is null for key share of c"""
 
 # `search` is the very expression of the index `contacts_search`.
 FILTERS = {
@@ -45,6 +45,9 @@ FILTERS = {
     "exclude_dnc": "not c.do_not_call",
 }
 
+# The people are locked as the foreign key would lock them anyway, only earlier: who is deleted, or given another number or zone,
+# at the same moment is read as he is afterwards, or is there no more.
+#
 # A number that is suppressed for a while is put off until then. Enrolled a microsecond apart, so that among equals whoever
 # came first is called first; `n` is how many there can be.
 ENROL = """
@@ -94,10 +97,11 @@ async def enrol_audience(
     }
     wanted = {name: value for name, value in given.items() if value}
     people = f"""
-    select {PEOPLE}, row_number() over (order by c.created_at, c.id) as place from contacts c
+    select p.*, row_number() over (order by p.created_at, p.id) as place from (
+    select {PEOPLE}, c.created_at from contacts c
     where c.team_id = :team and c.deleted_at is null {"".join(f" and {FILTERS[name]}" for name in wanted)}
       and not exists (select from campaign_contacts t where t.campaign_id = :campaign and t.contact_id = c.id)
-    order by c.created_at, c.id limit :n"""
+    order by c.created_at, c.id limit :n for key share of c) p"""
     values = {name: value for name, value in wanted.items() if f":{name}" in people}
     return await _enrol(on, campaign, people, priority, now, values | {"team": team, "n": audience.most})
 
@@ -183,6 +187,6 @@ async def remove(on: Transaction, campaign: str, contacts: Collection[str], now:
     kept = written(f"""
         update campaign_contacts t
         set status = 'skipped', reason = 'removed', completed_at = coalesce(t.completed_at, cast(:now as timestamptz))
-        where {waiting} and t.attempt_seq > 0""")
+        where {waiting} and t.attempt_seq > 0 and (t.status, t.reason) is distinct from ('skipped', 'removed')""")
     gone = (await on.execute(deleted, {k: v for k, v in values.items() if k != "now"})).rowcount
     return gone + (await on.execute(kept, values)).rowcount

@@ -22,6 +22,11 @@ async def find(on: Transaction, team_id: str, number_id: str) -> Row | None:
     return row_or_none(found)
 
 
+async def lock(on: Transaction, number_id: str) -> None:
+    """Hold the number until the transaction ends: no campaign can come to show it meanwhile."""
+    await on.execute(select(c.id).where(c.id == number_id).with_for_update())
+
+
 async def listing(
     on: Transaction, team_id: str, *, assistant_id: str | None, status: str | None, limit: int, offset: int
 ) -> tuple[list[Row], int]:

@@ -16,7 +16,7 @@ from dialer.flows.campaigns.belonging import check_company, check_voice
 from dialer.flows.campaigns.look import alive, found, held
 from dialer.flows.campaigns.means import Means
 from dialer.flows.campaigns.settings import checked, merged
-from dialer.flows.campaigns.turning import turn
+from dialer.flows.campaigns.turning import may_turn, turn
 from dialer.store import campaigns
 from dialer.store.database import Database
 from dialer.store.transaction import Transaction, transaction
@@ -97,17 +97,17 @@ def _target(row: Mapping[str, Any], values: Mapping[str, Any], asked: str | None
     if asked is None:
         if "scheduled_start_at" not in values:
             return None
-        if row["status"] == CampaignStatus.DRAFT:
+        if row["status"] == CampaignStatus.DRAFT and start is not None:
             return CampaignStatus.SCHEDULED
         return CampaignStatus.DRAFT if row["status"] == CampaignStatus.SCHEDULED and start is None else None
     to = CampaignStatus(asked)
-    if to == row["status"]:
-        return None
     if to is CampaignStatus.COMPLETED:
         raise Conflict("status: a campaign completes by itself, when no contact is left; cancel it to end it now.")
+    if to != row["status"]:
+        may_turn(row, to)
     if to is CampaignStatus.SCHEDULED and start is None:
         raise Invalid({"scheduledStartAt": "is required for a campaign to be scheduled; send the time at which it starts"})
-    return to
+    return None if to == row["status"] else to
 
 
 def _allowed(row: Mapping[str, Any], values: Mapping[str, Any]) -> None:

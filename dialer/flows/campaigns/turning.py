@@ -15,11 +15,16 @@ BY_USER = "user"
 RUN_LIMIT = "run_limit"
 
 
+def may_turn(row: Mapping[str, Any], to: CampaignStatus) -> None:
+    """Raises `Conflict` where the state machine knows no such turn."""
+    if not allowed(CAMPAIGN_TURNS, row["status"], to):
+        raise Conflict(f"The campaign is {row['status']} and cannot become {to}.")
+
+
 async def turn(on: Transaction, row: Mapping[str, Any], to: CampaignStatus, now: datetime) -> None:
     """Write the turn, under the campaign's lock. A start after the limit of a run was reached lifts that limit. Raises `Conflict`
     where the state machine knows no such turn."""
-    if not allowed(CAMPAIGN_TURNS, row["status"], to):
-        raise Conflict(f"The campaign is {row['status']} and cannot become {to}.")
+    may_turn(row, to)
     values: dict[str, Any] = {"status": to, "pause_reason": BY_USER if to is CampaignStatus.PAUSED else None}
     if to is CampaignStatus.RUNNING:
         values["started_at"] = row["started_at"] or now

@@ -28,7 +28,13 @@ def test_the_window_is_read_in_the_contacts_zones_unless_the_campaign_says_other
 @pytest.mark.parametrize("key", sorted(UNSUPPORTED))
 def test_a_rule_nobody_would_keep_is_refused_not_ignored(key: str) -> None:
     with pytest.raises(ValueError, match=key):
-        rules(settings={key: {}})
+        rules(settings={key: ["x"]})
+
+
+@pytest.mark.parametrize("off", [None, False, "", [], {}])
+@pytest.mark.parametrize("key", sorted(UNSUPPORTED))
+def test_a_rule_that_is_switched_off_is_kept_by_everybody(key: str, off: object) -> None:
+    assert rules(settings={key: off}) == rules(settings={})
 
 
 def test_unknown_settings_are_kept_verbatim() -> None:
