@@ -19,7 +19,9 @@ async def create(database: Database, team_id: str, actor: str, values: Mapping[s
     """Raises Conflict for a name that the team has already, in whatever case."""
     async with transaction(database, actor) as on:
         try:
-            company_id = await companies.add(on, {"custom_fields": {}, **values, "team_id": team_id})
+            company_id = await companies.add(
+                on, {**values, "custom_fields": values.get("custom_fields") or {}, "team_id": team_id}
+            )
         except Taken:
             raise _taken(values["name"]) from None
         return await _found(on, team_id, company_id)

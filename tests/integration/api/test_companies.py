@@ -89,3 +89,9 @@ async def test_another_teams_companies_do_not_exist(api: Api, stranger: Api) -> 
         await stranger.post(f"{path}/contacts", {"firstName": "A", "lastName": "B"}),
     ):
         assert (answer.status, "Acme" in answer.text) == (404, False)
+
+
+async def test_custom_fields_that_are_null_are_none(api: Api) -> None:
+    made = await api.post("/api/crm/companies", {"teamId": api.team, "name": "Bare", "customFields": None})
+    assert made.json["company"]["custom_fields"] == {}
+    assert (await api.get("/api/crm/companies", teamId=api.team)).status == 200
