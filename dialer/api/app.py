@@ -14,6 +14,7 @@ from dialer.api import (
     companies,
     contacts,
     dashboard,
+    docs,
     errors,
     health,
     hooks,
@@ -58,6 +59,7 @@ def build(context: ApiContext | None = None) -> FastAPI:
     )
     app.state.context = context
     errors.install(app)
+    docs.install(app)
     app.include_router(health.router)
     app.include_router(hooks.router)
     if context is None or context.settings.http.metrics_port is None:

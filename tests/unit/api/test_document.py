@@ -42,7 +42,7 @@ def test_every_route_is_in_it() -> None:
         for method in route.methods or ()
     }
     assert len(there) > 40
-    assert there <= {(method, path) for method, path, _ in OPERATIONS}
+    assert there - {(method, path) for method, path, _ in OPERATIONS} == {("get", "/docs")}
 
 
 def test_operations_have_ids_of_their_own() -> None:
