@@ -57,7 +57,7 @@ class Transport:
     """One session with one key. Used inside `async with`."""
 
     def __init__(self, base_url: str, key: str, patience: Patience) -> None:
-        self._base = base_url.rstrip("/") + "/api/crm"
+        self._base = base_url.rstrip("/") + "/api/crm/"
         self._headers = {"Authorization": f"Bearer {key}", "Accept": "application/json"}
         self._patience = patience
         self._open: aiohttp.ClientSession | None = None
