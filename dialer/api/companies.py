@@ -14,6 +14,7 @@ from dialer.api.auth import may, own_team
 from dialer.api.contacts import ContactAnswer, ContactFields, ContactPage, ContactQuery
 from dialer.api.context import Context
 from dialer.api.shapes import OMITTED, Answer, Body, Id, JsonObject, Line, Name, Page, PageQuery, Prose, Record
+from dialer.domain.errors import Invalid
 from dialer.domain.keys import Caller
 from dialer.flows import companies, contacts
 
@@ -123,6 +124,7 @@ async def delete(id: str, caller: Writer, context: Context) -> Answer:
 
 @router.post("/companies/{id}/contacts", summary="Create a contact of the company")
 async def create_contact(id: str, body: NewCompanyContact, caller: Writer, context: Context) -> ContactAnswer:
+    _same(id, body.company_id)
     await companies.get(context.database, caller.team_id, id)
     row = await contacts.create(context.database, caller.team_id, caller.actor, {**body.given(), "company_id": id})
     return ContactAnswer.model_validate({"contact": contact_routes.shown(row)})
@@ -132,3 +134,8 @@ async def create_contact(id: str, body: NewCompanyContact, caller: Writer, conte
 async def list_contacts(id: str, query: Annotated[ContactQuery, FromQuery()], caller: Reader, context: Context) -> ContactPage:
     await companies.get(context.database, caller.team_id, id)
     return await contact_routes.listed(context, caller, query.model_copy(update={"company_id": id}))
+
+
+def _same(id: str, named: str | None) -> None:
+    if named not in (None, id):
+        raise Invalid({"companyId": "is another company than the one in the address; leave it out"})

@@ -87,7 +87,8 @@ class Campaigns(Collection[Campaign]):
 
     async def preflight(self, id: str, **options: Any) -> dict[str, Any]:
         """Who could be called now, later, not at all, and why. Calls nobody."""
-        return await self._post(f"{self._at(id)}/preflight", given(options))
+        answer = await self._post(f"{self._at(id)}/preflight", given(options))
+        return cast(dict[str, Any], answer["preflight"])
 
     async def dashboard(self, id: str, **limits: int) -> Dashboard:
         return cast(Dashboard, await self._transport.call("GET", f"{self._at(id)}/dashboard", query=given(limits)))

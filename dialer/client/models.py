@@ -110,6 +110,7 @@ class Campaign(TypedDict):
     deleted_at: str | None
     created_at: str
     updated_at: str
+    waiting_for: NotRequired[dict[str, Any] | None]
 
 
 class Person(TypedDict):

@@ -12,7 +12,7 @@ from tests.benchmarks.table import Row, at_least, exactly
 from tests.support.fuzzing import Report, fuzz
 from tests.support.served import served
 
-EACH = 20
+EACH = 150
 """Cases that fuzzing and the stateful phase make for each operation; the coverage phase makes some 70 for each by itself."""
 
 SERVER_ERROR, AUTH = "Server error", "auth"

@@ -38,11 +38,12 @@ async def test_lists_are_read_page_by_page_in_their_order(dialer: DialerClient) 
 
 async def test_a_file_is_imported_and_its_rejects_come_back(dialer: DialerClient) -> None:
     file = b"Given,last_name,phone\nGrace,Hopper,+14155552672\nBad,Number,12\n"
-    told = await dialer.contacts.import_csv(file, column_mapping={"Given": "firstName"}, duplicate_mode="skip")
+    mapping = {"Given": "firstName", "last_name": "lastName", "phone": "phone"}
+    told = await dialer.contacts.import_csv(file, column_mapping=mapping, duplicate_mode="skip")
     assert (told["imported"], told["failed"], told["total"]) == (1, 1, 2)
     assert told["batch_id"] is not None
     assert "Bad,Number,12" in await whole(dialer.contacts.import_rejects(told["batch_id"]))
-    rehearsed = await dialer.contacts.import_csv(file, column_mapping={"Given": "firstName"}, dry_run=True)
+    rehearsed = await dialer.contacts.import_csv(file, column_mapping=mapping, dry_run=True)
     assert rehearsed["imported"] == 0
 
 
