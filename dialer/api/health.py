@@ -21,7 +21,7 @@ router = APIRouter(tags=["health"])
 
 
 class Alive(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_serialization_defaults_required=True)
 
     status: Literal["ok"] = "ok"
 

@@ -18,6 +18,12 @@ from dialer.api.document.schemas import Document, Json, resolved, without_null
 from dialer.api.errors import ErrorAnswer
 
 NO_KEY: list[Json] = []
+TEXTS = {
+    "text/csv": "first_name,last_name,phone\nAda,Lovelace,+14155552671\n",
+    "text/plain": "dialer_attempts_total 12.0\n",
+    "*/*": "as the carrier expects it",
+}
+"""Answers that are no JSON."""
 
 
 def install(app: FastAPI) -> None:
@@ -154,7 +160,7 @@ def _responses(document: Document, method: str, path: str, operation: Json) -> N
                 response["description"] = operation["summary"]
             if method == "post" and path.startswith(names.BASE):
                 headers.setdefault("Idempotent-Replayed", answers.REPLAYED)
-        for content in response.get("content", {}).values():
+        for kind, content in response.get("content", {}).items():
             if not {"example", "examples"} & content.keys():
-                content["example"] = example(document, content.get("schema", {}))
+                content["example"] = TEXTS.get(kind) or example(document, content.get("schema", {}))
     operation["responses"] = dict(sorted(found.items()))
