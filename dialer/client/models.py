@@ -45,6 +45,13 @@ class Company(TypedDict):
     name: str
     website: str | None
     industry: str | None
+    company_size: str | None
+    address_line1: str | None
+    address_line2: str | None
+    city: str | None
+    state: str | None
+    postal_code: str | None
+    country: str | None
     phone: str | None
     notes: str | None
     custom_fields: dict[str, Any]
@@ -190,9 +197,13 @@ class Call(TypedDict):
     status: str
     outcome: str | None
     detail: str | None
+    fault: str | None
+    cause: str | None
     reason: str | None
     counted: bool
     created_at: str
+    placing_at: str | None
+    ringing_at: str | None
     answered_at: str | None
     ended_at: str | None
     duration_seconds: float | None

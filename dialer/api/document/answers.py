@@ -39,6 +39,11 @@ SAID: Final[Mapping[str, tuple[str, str, Mapping[str, list[str]]]]] = {
     ),
     "413": ("The body is too large", "The request is too large.", {}),
     "415": ("The body is of the wrong type", "The body must be JSON; send it with Content-Type: application/json.", {}),
+    "431": (
+        "The address and the headers are too large",
+        "The head of the request is too large; send fewer or shorter headers.",
+        {},
+    ),
     "429": ("The key made too many requests; wait as long as `Retry-After` says", "Too many requests with this key.", {}),
     "500": (
         "A fault on our side; nothing of it is told but a request id",
