@@ -129,7 +129,7 @@ def narrowed(document: dict[str, Any], known: Known) -> dict[str, Any]:
     return document
 
 
-def fuzz(api: Served, folder: Path, *, cases_each: int, phases: str = PHASES, seconds: float) -> Report:
+def fuzz(api: Served, folder: Path, *, cases_each: int, phases: str = PHASES, workers: int = 1, seconds: float) -> Report:
     """Run every check on every operation but the excluded ones; `cases_each` bounds what fuzzing generates for one operation.
 
     Raises TimeoutExpired after `seconds`. All that was said is in `folder`/output.txt.
@@ -143,6 +143,7 @@ def fuzz(api: Served, folder: Path, *, cases_each: int, phases: str = PHASES, se
         "phases": phases,
         "checks": "all",
         "max-examples": str(cases_each),
+        "workers": str(workers),  # with one, a run is the same each time
         "header": f"Authorization: Bearer {api.key}",
         "seed": str(SEED),
         "generation-database": "none",
