@@ -17,6 +17,8 @@ UNSAYABLE: Final = (
     "is not an email address",
     "is not a time zone",
     "is another company than the one in the address",
+    "columnMapping: ",  # JSON within a text
+    "file: row ",  # what a file holds
     "teamId: string should have at least 1 character",  # of forms only: there the tool leaves its values empty
 )
 """What refusals say whose rule no schema can: it compares two fields, or a field with the clock, or is a format of its own."""

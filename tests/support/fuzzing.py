@@ -112,7 +112,7 @@ def narrowed(document: dict[str, Any], known: Known) -> dict[str, Any]:
         if part.get("in") == "path" and part["name"] == "id" and (ids := known.collections.get(collection)):
             part["schema"] = {"type": "string", "enum": list(ids)}
             part["example"] = ids[0]
-        if part.get("in") == "query" and (schema := known.schema(part["name"])):
+        if part.get("in") == "query" and part["name"] == "teamId" and (schema := known.schema("teamId")):
             part["schema"] = schema
             part["example"] = schema["enum"][0]
         fields = part.get("properties")
