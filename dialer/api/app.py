@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware import Middleware
 
+from dialer import __version__
 from dialer.api import (
     assistants,
     calls,
@@ -12,8 +13,11 @@ from dialer.api import (
     campaigns,
     companies,
     contacts,
+    dashboard,
+    docs,
     errors,
     health,
+    hooks,
     imports,
     openapi,
     phone_numbers,
@@ -21,6 +25,7 @@ from dialer.api import (
 )
 from dialer.api.auth import Gate
 from dialer.api.context import ApiContext
+from dialer.api.document.names import BASE, DESCRIPTION
 from dialer.api.errors import Guard
 from dialer.api.hooks import Hooks
 from dialer.api.shapes import once
@@ -33,24 +38,34 @@ CRM: tuple[APIRouter, ...] = (
     phone_numbers.router,
     campaigns.router,
     campaign_contacts.router,
+    dashboard.router,
     calls.router,
     suppressions.router,
 )
 
 
-def build(context: ApiContext) -> FastAPI:
+def build(context: ApiContext | None = None) -> FastAPI:
+    """Without a context it can only describe itself: its OpenAPI document."""
+    rings = [Middleware(Guard), Middleware(Hooks, context=context), Middleware(Gate, context=context)] if context else []
     app = FastAPI(
         title="Campaign dialer",
+        version=__version__,
         summary="Contacts, campaigns and calls of an outbound dialer.",
+        description=DESCRIPTION,
+        servers=[{"url": "/", "description": "This server"}],
         redirect_slashes=False,
-        middleware=[Middleware(Guard), Middleware(Hooks, context=context), Middleware(Gate, context=context)],
+        middleware=rings,
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.context = context
     errors.install(app)
+    docs.install(app)
     app.include_router(health.router)
-    if context.settings.http.metrics_port is None:
+    app.include_router(hooks.router)
+    if context is None or context.settings.http.metrics_port is None:
         app.include_router(health.figures)
     for router in CRM:
-        app.include_router(router, prefix="/api/crm", responses=errors.RESPONSES, dependencies=[Depends(once)])
+        app.include_router(router, prefix=BASE, dependencies=[Depends(once)])
     openapi.install(app)
     return app

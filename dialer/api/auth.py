@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Depends, Request, Security
+from fastapi import Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -20,8 +20,10 @@ from dialer.domain.keys import Caller, hashed, looks_like_key
 from dialer.store import keys
 
 # For the OpenAPI document; the keys themselves are read in `Gate`.
-BEARER = HTTPBearer(auto_error=False, description="An API key: `Authorization: Bearer tk_live_…`")
-API_KEY = APIKeyHeader(name="x-api-key", auto_error=False, description="The same key in a header of its own")
+BEARER = HTTPBearer(auto_error=False, scheme_name="bearer", description="An API key: `Authorization: Bearer tk_live_…`")
+API_KEY = APIKeyHeader(
+    name="x-api-key", auto_error=False, scheme_name="apiKey", description="The same key in a header of its own"
+)
 
 
 def _key_of(headers: Headers) -> str | None:
@@ -63,7 +65,7 @@ def may(scope: str) -> Any:
             raise Forbidden(f"This key may not do that: it lacks the scope {scope}.")
         return caller
 
-    return Depends(check)
+    return Security(check, scopes=[scope])  # the scopes are for the OpenAPI document
 
 
 def own_team(caller: Caller, team_id: str | None) -> str:

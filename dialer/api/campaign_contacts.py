@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter
 from fastapi import Query as FromQuery
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from dialer.api.auth import may, own_team
 from dialer.api.contacts import ContactFields
@@ -46,6 +46,15 @@ class AudienceBody(Body):
 
 class EnrolBody(Body):
     """Exactly one of `contactIds`, `contact` and `audience`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
+                for name in ("contactIds", "contact", "audience")
+            ]
+        }
+    )
 
     contact_ids: Ids | None = None
     contact: EnrolledContact | None = None
@@ -104,9 +113,18 @@ class Member(Record):
     waiting_for: WaitingFor | None = Field(description="Why a pending contact is not being called now, and until when")
 
 
+class StatusCounts(Record):
+    pending: int
+    queued: int
+    calling: int
+    completed: int
+    skipped: int
+    failed: int
+
+
 class MemberPage(Page):
     contacts: list[Member]
-    status_counts: dict[str, int]
+    status_counts: StatusCounts = Field(description="Of the whole campaign, whatever the filters")
 
 
 class RemovedAnswer(Answer):

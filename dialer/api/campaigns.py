@@ -16,7 +16,6 @@ from dialer.api.shapes import (
     Answer,
     Body,
     Count,
-    Digits,
     Id,
     Instant,
     JsonObject,
@@ -25,14 +24,12 @@ from dialer.api.shapes import (
     Page,
     PageQuery,
     Prose,
-    Query,
     Record,
 )
 from dialer.domain.errors import Forbidden
 from dialer.domain.keys import Caller
 from dialer.domain.machine import CampaignStatus
 from dialer.flows.campaigns.create import NewCampaign, create_campaign
-from dialer.flows.campaigns.dashboard import dashboard_of
 from dialer.flows.campaigns.edit import delete_campaign, edit_campaign
 from dialer.flows.campaigns.look import get_campaign, list_campaigns
 from dialer.flows.campaigns.run import run_campaign
@@ -51,7 +48,6 @@ Delay = Annotated[int, Field(ge=0, le=10_080)]
 Clock = Annotated[Line, Field(examples=["09:00"])]
 STARTS_OR_STOPS = ("running", "paused", "cancelled")
 """What `run`, `pause`, `resume` and `cancel` do needs their scope here too."""
-Shown = Annotated[Digits, Field(ge=1, le=100)]
 
 
 def _omitted(names: AliasChoices) -> Any:
@@ -119,12 +115,6 @@ class ResumeBody(Body):
     in_flight: Literal["finish", "hangUp"] | None = Field(default=None, description="Accepted and without effect")
 
 
-class DashboardQuery(Query):
-    limit_pending: Shown = 25
-    limit_calling: Shown = 25
-    limit_calls: Shown = 25
-
-
 class Campaign(Record):
     id: str
     team_id: str
@@ -178,14 +168,6 @@ class RunAnswer(Answer):
     errors: list[str]
     message: str
     dry_run: bool = Field(serialization_alias="dryRun")
-
-
-class DashboardAnswer(Answer):
-    campaign: Campaign
-    counts: dict[str, Any]
-    queue: dict[str, list[dict[str, Any]]]
-    recent_calls: list[dict[str, Any]]
-    pace: dict[str, Any]
 
 
 def _answer(row: Any) -> CampaignAnswer:
@@ -253,11 +235,3 @@ async def resume(id: str, caller: Runner, context: Context, body: ResumeBody | N
 async def cancel(id: str, caller: Runner, context: Context, body: StopBody | None = None) -> CampaignAnswer:
     in_flight = InFlight((body or StopBody()).in_flight)
     return _answer(await cancel_campaign(context, caller.team_id, caller.actor, id, in_flight))
-
-
-@router.get("/campaigns/{id}/dashboard", summary="Counts, queue, newest calls and pace")
-async def dashboard(id: str, query: Annotated[DashboardQuery, FromQuery()], caller: Reader, context: Context) -> DashboardAnswer:
-    seen = await dashboard_of(
-        context, caller.team_id, id, pending=query.limit_pending, calling=query.limit_calling, recent=query.limit_calls
-    )
-    return DashboardAnswer.model_validate(seen)

@@ -9,14 +9,14 @@ import logging
 import secrets
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dialer.domain import errors
@@ -48,36 +48,27 @@ SAID = {
 
 
 class ErrorDetails(BaseModel):
-    fieldErrors: dict[str, list[str]] = Field(default_factory=dict)
-    formErrors: list[str] = Field(default_factory=list)
+    model_config = ConfigDict(extra="forbid")
+
+    fieldErrors: dict[str, list[str]] = Field(description="What is wrong, by field as the client spells it")
+    formErrors: list[str] = Field(description="What is wrong with the request as a whole")
 
 
 class ErrorAnswer(BaseModel):
     """The envelope of every error."""
 
-    success: bool = False
-    error: str
-    details: ErrorDetails = Field(default_factory=ErrorDetails)
-    request_id: str | None = None
+    model_config = ConfigDict(extra="forbid")
+
+    success: Literal[False]
+    error: str = Field(description="One sentence")
+    details: ErrorDetails
+    request_id: str = Field(default="", description="Only with 500 and 503: what to tell us")
 
 
 MOST_BODY = 8 * 1024 * 1024
 MOST_FILE = 1024 * 1024 * 1024
 LIMITS: Mapping[str, int] = {"/api/crm/contacts/import": MOST_FILE}
 """Bytes of a body, by address where it is not `MOST_BODY`."""
-
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    400: {"model": ErrorAnswer, "description": "A parameter is missing or wrong"},
-    401: {"model": ErrorAnswer, "description": "No key, or a key that is not valid"},
-    403: {"model": ErrorAnswer, "description": "The key may not do this"},
-    404: {"model": ErrorAnswer, "description": "There is no such resource"},
-    409: {"model": ErrorAnswer, "description": "The state of the resource does not allow this"},
-    413: {"model": ErrorAnswer, "description": "The request is too large"},
-    415: {"model": ErrorAnswer, "description": "The body is of the wrong type"},
-    500: {"model": ErrorAnswer, "description": "A fault on our side"},
-    503: {"model": ErrorAnswer, "description": "A store is away"},
-}
-"""For routers: what any operation may answer besides success."""
 
 
 def answer(
@@ -150,11 +141,14 @@ async def _http(request: Request, fault: Exception) -> JSONResponse:
 
 
 def _methods(request: Request) -> list[str]:
-    """What this address knows; the router itself names the methods of one of its routes only."""
-    scopes = {method: {**request.scope, "method": method} for method in METHODS}
-    return [
-        method for method, scope in scopes.items() if any(r.matches(scope)[0] is Match.FULL for r in request.app.router.routes)
-    ]
+    """What this address knows; the router itself names the methods of one of its routes only. `/contacts/import` is an address
+    of its own, not the contact `import`."""
+    paths: Mapping[str, Mapping[str, Any]] = request.app.openapi()["paths"]
+    fitting = [path for path in paths if compile_path(path)[0].match(request.scope["path"])]
+    if not fitting:  # the documents themselves
+        return ["GET"]
+    known = paths[min(fitting, key=lambda path: path.count("{"))]
+    return [method for method in METHODS if method.lower() in known]
 
 
 class Guard:

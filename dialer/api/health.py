@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
+from pydantic import BaseModel, ConfigDict
 
 from dialer.api.context import ApiContext, Context
 from dialer.queue import QueueUnavailable
@@ -19,12 +20,32 @@ READY_SECONDS = 2.0
 router = APIRouter(tags=["health"])
 
 
+class Alive(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_serialization_defaults_required=True)
+
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(BaseModel):
+    """`ok` for each, or what is wrong with it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: Literal["ready", "not ready"]
+    database: str
+    redis: str
+    adapters: dict[str, str]
+
+
 @router.get("/healthz", summary="Whether this process answers")
-async def healthz() -> dict[str, str]:
-    return {"status": "ok"}
+async def healthz() -> Alive:
+    return Alive()
 
 
-@router.get("/readyz", summary="Whether stores and trunks can be reached", responses={503: {"description": "Something is away"}})
+NOT_READY: dict[int | str, dict[str, Any]] = {503: {"model": Readiness, "description": "The database is away"}}
+
+
+@router.get("/readyz", summary="Whether stores and trunks can be reached", response_model=Readiness, responses=NOT_READY)
 async def readyz(context: Context) -> JSONResponse:
     """503 when the database is away. Redis or a trunk in trouble is told, but the API and the callbacks still work without it."""
     database, redis, *trunks = await asyncio.gather(
@@ -33,15 +54,20 @@ async def readyz(context: Context) -> JSONResponse:
         *(_within(trunk.health()) for trunk in context.trunks.values()),
     )
     ready = database == "ok"
-    checks = {"database": database, "redis": redis, "adapters": dict(zip(context.trunks, trunks, strict=True))}
-    return JSONResponse({"status": "ready" if ready else "not ready", **checks}, 200 if ready else 503)
+    found = Readiness(
+        status="ready" if ready else "not ready",
+        database=database,
+        redis=redis,
+        adapters=dict(zip(context.trunks, trunks, strict=True)),
+    )
+    return JSONResponse(found.model_dump(), 200 if ready else 503)
 
 
 figures = APIRouter(tags=["health"])
 """Left out where the figures have a port of their own, away from the public."""
 
 
-@figures.get("/metrics", summary="Figures in the Prometheus text format", response_class=Response)
+@figures.get("/metrics", summary="Figures in the Prometheus text format", response_class=PlainTextResponse)
 async def metrics() -> Response:
     from dialer.telemetry import metrics as told
 

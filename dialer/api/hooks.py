@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 
+from fastapi import APIRouter
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,6 +24,9 @@ from dialer.api.errors import refusal
 from dialer.domain.errors import Forbidden, NotFound
 
 PREFIX = "/hooks/"
+
+router = APIRouter(tags=["callbacks"])
+BODY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}, "example": "as the carrier writes it"}}
 
 log = logging.getLogger(__name__)
 
@@ -61,3 +65,16 @@ class Hooks:
             return refusal(Forbidden("The callback's signature is not valid."))
         await self._context.follow(trunk, events)
         return Response(reply.body, reply.status, media_type=reply.content_type if reply.body else None)
+
+
+@router.post(
+    "/hooks/{adapter}",
+    summary="Hear what a carrier tells of its calls",
+    status_code=204,
+    response_class=Response,
+    responses={200: {"description": "Heard; the body is for the carrier", "content": {"*/*": {}}}},
+    openapi_extra={"requestBody": {"required": True, "content": BODY}},
+)
+async def hear(adapter: str) -> None:
+    """As the carrier of the named adapter writes and signs it, of whatever content type."""
+    raise NotFound  # never reached: `Hooks` stands before the routes; this is the place in the document

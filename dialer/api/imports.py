@@ -70,7 +70,12 @@ def _form_schema() -> dict[str, Any]:
     }
     schema["properties"]["file"] = {"type": "string", "format": "binary", "description": "CSV, UTF-8, with a header row"}
     schema["required"] = [*schema["required"], "file"]
-    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+    return {
+        "requestBody": {
+            "required": True,
+            "content": {"multipart/form-data": {"schema": schema, "encoding": {"file": {"contentType": "text/csv"}}}},
+        }
+    }
 
 
 @router.post("/contacts/import", summary="Import contacts from a CSV file", openapi_extra=_form_schema())

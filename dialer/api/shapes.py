@@ -11,7 +11,16 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
 from fastapi import Request
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from dialer.domain.errors import Invalid
@@ -79,7 +88,10 @@ def _utc(at: datetime) -> datetime:
 Line: TypeAlias = Annotated[str, StringConstraints(max_length=500), AfterValidator(_storable)]
 """A short text; may be empty."""
 Name: TypeAlias = Annotated[
-    str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), AfterValidator(_storable)
+    str,
+    StringConstraints(min_length=1, max_length=200, strip_whitespace=True),
+    AfterValidator(_storable),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 200, "pattern": r"\S"}),
 ]
 """A short text that says something."""
 Prose: TypeAlias = Annotated[str, StringConstraints(max_length=20_000), AfterValidator(_storable)]
@@ -117,9 +129,16 @@ class Asked(BaseModel):
 
 
 class Body(Asked):
-    """A JSON body: numbers and flags are not read out of texts."""
+    """A JSON body: numbers and flags are not read out of texts. JSON knows one kind of number, so 3.0 is the whole number 3."""
 
     model_config = ConfigDict(strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole(cls, sent: object) -> object:
+        if not isinstance(sent, dict):
+            return sent
+        return {name: int(v) if isinstance(v, float) and v.is_integer() else v for name, v in sent.items()}
 
 
 class Query(Asked):
@@ -145,9 +164,13 @@ class PageQuery(Paging):
 
 
 class Record(BaseModel):
-    """A part of an answer, read from anything that has the attributes."""
+    """A part of an answer, read from anything that has the attributes. Exactly its fields are sent, all of them."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(
+        from_attributes=True,
+        json_schema_serialization_defaults_required=True,
+        json_schema_extra={"additionalProperties": False},
+    )
 
 
 class Answer(Record):

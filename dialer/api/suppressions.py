@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
 from fastapi import Query as FromQuery
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from dialer.api.auth import may, own_team
 from dialer.api.context import Context
@@ -22,6 +22,14 @@ Writer = Annotated[Caller, may("contacts:write")]
 
 
 class SuppressionBody(Body):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"scope": {"const": "campaign"}}, "required": ["scope"]},
+            "then": {"required": ["campaignId"], "properties": {"campaignId": {"type": "string"}}},
+            "else": {"properties": {"campaignId": {"type": "null"}}},
+        }
+    )
+
     team_id: Id
     phone_number: Line = Field(description="Any spelling; kept as E.164", examples=["+14155552671"])
     scope: Literal["team", "campaign"] = "team"

@@ -7,7 +7,7 @@ from enum import IntEnum
 
 import typer
 
-from dialer.cli import campaigns, checks, contacts, demo, keys, roles, teams
+from dialer.cli import campaigns, checks, contacts, contract, demo, keys, roles, teams
 
 app = typer.Typer(
     help="An outbound-campaign dialer: never twice, never at night, never after a no.",
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 roles.install(app)
 checks.install(app)
+contract.install(app)
 demo.install(app)
 app.add_typer(teams.app, name="team")
 app.add_typer(keys.app, name="key")

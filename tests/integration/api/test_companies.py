@@ -89,3 +89,17 @@ async def test_another_teams_companies_do_not_exist(api: Api, stranger: Api) -> 
         await stranger.post(f"{path}/contacts", {"firstName": "A", "lastName": "B"}),
     ):
         assert (answer.status, "Acme" in answer.text) == (404, False)
+
+
+async def test_custom_fields_that_are_null_are_none(api: Api) -> None:
+    made = await api.post("/api/crm/companies", {"teamId": api.team, "name": "Bare", "customFields": None})
+    assert made.json["company"]["custom_fields"] == {}
+    assert (await api.get("/api/crm/companies", teamId=api.team)).status == 200
+
+
+async def test_a_contact_of_a_company_is_of_no_other(api: Api) -> None:
+    company = (await api.post("/api/crm/companies", {"teamId": api.team, "name": "Theirs"})).json["company"]["id"]
+    body = {"firstName": "A", "lastName": "B", "companyId": "comp_other"}
+    answer = await api.post(f"/api/crm/companies/{company}/contacts", body)
+    assert (answer.status, set(answer.faults)) == (400, {"companyId"})
+    assert (await api.post(f"/api/crm/companies/{company}/contacts", {**body, "companyId": company})).status == 200

@@ -82,6 +82,13 @@ async def test_what_is_not_a_json_object_is_a_400(api: Api) -> None:
         assert answer.json["error"]
 
 
+async def test_json_knows_one_kind_of_number(api: Api) -> None:
+    body = {"teamId": api.team, "name": "V", "adapter": "nowhere", "maxConcurrentCalls": 3.0}
+    assert set((await api.post("/api/crm/assistants", body)).faults) == {"adapter"}
+    body["maxConcurrentCalls"] = 3.5
+    assert set((await api.post("/api/crm/assistants", body)).faults) == {"maxConcurrentCalls"}
+
+
 async def test_a_body_of_another_type_is_a_415(api: Api) -> None:
     answer = await api.send("POST", CONTACTS, b"firstName=A", headers={"content-type": "application/x-www-form-urlencoded"})
     assert answer.status == 415
@@ -97,6 +104,9 @@ async def test_unknown_addresses_and_methods(api: Api) -> None:
     answer = await api.send("PATCH", CONTACTS)
     assert (answer.status, answer.json["success"]) == (405, False)
     assert answer.headers["allow"] == "GET, POST"
+    assert (await api.send("OPTIONS", CONTACTS + "/import")).headers["allow"] == "POST"
+    assert (await api.send("POST", CONTACTS + "/cont_1")).headers["allow"] == "GET, PUT, PATCH, DELETE"
+    assert (await api.send("POST", "/openapi.json")).headers["allow"] == "GET"
     assert (await api.get(CONTACTS + "/cont\x00")).status == 400
     assert (await api.get(CONTACTS, teamId=api.team, search="a\x00")).status == 400
 

@@ -1,0 +1,41 @@
+"""Ten thousand requests that schemathesis makes up from the document: every check, every phase, links followed."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+from dialer.embedded import EmbeddedServers
+from dialer.store.migrate import migrate
+from tests.benchmarks.table import Row, at_least, exactly
+from tests.support.fuzzing import Report, fuzz
+from tests.support.served import served
+
+EACH = 150
+"""Cases that fuzzing and the stateful phase make for each operation; the coverage phase makes some 70 for each by itself."""
+
+SERVER_ERROR, AUTH = "Server error", "auth"
+
+
+async def schemathesis() -> list[Row]:
+    report = await asyncio.to_thread(_run)
+    if report.failures or report.errors:
+        print(report.output)
+    broken = dict(report.failures)
+    return [
+        at_least("schemathesis: generated cases", 10_000, report.cases),
+        exactly("schemathesis: server errors (5xx)", 0, len(broken.pop(SERVER_ERROR, ()))),
+        exactly(
+            "schemathesis: ways around the key", 0, sum(len(broken.pop(title)) for title in list(broken) if AUTH in title.lower())
+        ),
+        exactly("schemathesis: anything else that contradicts the document", 0, sum(map(len, broken.values()))),
+        exactly("schemathesis: finished, without errors of its own", True, report.complete and not report.errors),
+    ]
+
+
+def _run() -> Report:
+    with tempfile.TemporaryDirectory() as folder, EmbeddedServers(Path(folder) / "data") as stores:
+        asyncio.run(migrate(stores.database_url))
+        with served(stores.database_url, stores.redis_url) as api:
+            return fuzz(api, Path(folder), cases_each=EACH, workers=4, seconds=1800)  # many answers wait out the fence
