@@ -60,10 +60,8 @@ def candidates(timezone: str | None, number: str | None, telling: str | None = N
 
 
 def telling_digits(country_code: int, national: str, kind: int) -> str:
-    """The digits of a number that tell its zones: all that any zone goes by where it is tied to a place, else the country's alone.
-
-    `kind` is the library's PhoneNumberType.
-    """
+    """The digits of a number that tell its zones: as many as any zone goes by where the number is tied to a place, else those of
+    its country. `kind` is the library's PhoneNumberType."""
     from phonenumbers import PhoneNumberType
     from phonenumbers.phonenumberutil import is_number_type_geographical
     from phonenumbers.timezone import TIMEZONE_LONGEST_PREFIX

@@ -13,10 +13,14 @@ HEADER: Final = ("First Name", "Last Name", "E-Mail", "Phone", "Company", "Job T
 GARBAGE: Final = 0.1
 REPEATED: Final = 0.02
 
-_SYLLABLES: Final = ("ba", "bel", "cor", "da", "den", "el", "fi", "gar", "hen", "is", "jo", "ka", "lin", "mar", "no", "ol", "pe", "ri",
-                     "sa", "tor", "ul", "va", "wen", "ya", "zo", "ström", "é")  # fmt: skip
-_AREAS: Final = (201, 202, 205, 206, 212, 213, 214, 215, 301, 303, 305, 312, 313, 314, 315, 401, 402, 404, 405, 407, 408, 410, 412,
-                 413, 414, 415, 501, 502, 503, 504, 505, 508, 512, 513, 602, 603, 605, 606, 612, 702)  # fmt: skip
+_SYLLABLES: Final = (
+    "ba", "bel", "cor", "da", "den", "el", "fi", "gar", "hen", "is", "jo", "ka", "lin", "mar", "no", "ol", "pe", "ri", "sa",
+    "tor", "ul", "va", "wen", "ya", "zo", "ström", "é",
+)  # fmt: skip
+_AREAS: Final = (
+    201, 202, 205, 206, 212, 213, 214, 215, 301, 303, 305, 312, 313, 314, 315, 401, 402, 404, 405, 407, 408, 410, 412, 413, 414,
+    415, 501, 502, 503, 504, 505, 508, 512, 513, 602, 603, 605, 606, 612, 702,
+)  # fmt: skip
 _FORMS: Final = ("+1{0}{1}{2:04}", "({0}) {1}-{2:04}", "{0}-{1}-{2:04}", "+1 {0} {1} {2:04}", "1{0}{1}{2:04}")
 _EXCHANGES: Final = 600
 _STEP: Final = 104_729
@@ -91,8 +95,4 @@ def _kinds(first: str, last: str, email: str, number: str, others: list[str]) ->
     yield [first, last, email, "call me", *others]
     yield [first, last, email, number, company, job, "Mars/Olympus", stop, tags]
     yield [first, last, email, number, company, job, zone, "perhaps", tags]
-    yield [*person_of(first, last, email, number), *others, "one", "more"]
-
-
-def person_of(*cells: str) -> list[str]:
-    return list(cells)
+    yield [first, last, email, number, *others, "one", "more"]

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -124,7 +124,5 @@ async def watched(on: Standing, path: str) -> AsyncIterator[Watched]:
         yield seen
     finally:
         looking.cancel()
-        try:
+        with suppress(asyncio.CancelledError):
             await looking
-        except asyncio.CancelledError:
-            pass
