@@ -19,7 +19,7 @@ def _tell(told: Batch | tuple[str, int | None, int | None, str] | None) -> None:
 
 
 def read_apart(descriptor: int) -> None:
-    os.nice(10)  # whoever calls and whoever asks comes first
+    os.nice(5)  # whoever calls and whoever asks comes first
     delimiter, reader = pickle.load(sys.stdin.buffer)
     with os.fdopen(descriptor, "rb") as file:
         file.seek(0)

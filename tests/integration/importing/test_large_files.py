@@ -64,10 +64,11 @@ async def test_a_file_read_apart_becomes_what_it_becomes_here(api: Api, tmp_path
     for found, source in ((apart, path.open("rb")), (here, io.BytesIO(path.read_bytes()))):
         with source:
             result = await imported(api, source)
-        found += [result.imported, result.updated, result.skipped, result.failed, result.total, result.errors, *await contents(api)]
+        counts = (result.imported, result.updated, result.skipped, result.failed, result.total)
+        found += [counts, result.errors, *await contents(api)]
         await api.context.database.pool.execute("truncate contacts, import_rejects cascade")
     assert apart == here
-    texts = [cell for found in here[6:] if len(found) == 6 for cell in found if isinstance(cell, str)]
+    texts = [cell for found in here[2:] for cell in found if isinstance(cell, str)]
     assert set(NASTY) <= set(texts)
     assert result.imported + result.updated + result.skipped + result.failed == result.total == 3 * BATCH // 2 + 2 * len(NASTY)
     assert readers() == []
@@ -76,9 +77,10 @@ async def test_a_file_read_apart_becomes_what_it_becomes_here(api: Api, tmp_path
 async def test_over_http(api: Api, tmp_path: Path) -> None:
     file = large(tmp_path / "list.csv").read_bytes()
     answer = await api.upload("/api/crm/contacts/import", file, teamId=api.team)
-    assert (answer.status, answer.json["total"], answer.json["failed"]) == (200, 3 * BATCH // 2, 3 * BATCH // 20)
+    total = 3 * BATCH // 2
+    assert (answer.status, answer.json["total"], answer.json["failed"]) == (200, total, total // 10)
     again = (await api.upload("/api/crm/contacts/import", file, teamId=api.team)).json
-    assert (again["imported"], again["skipped"], again["total"]) == (0, answer.json["imported"] + answer.json["skipped"], 3 * BATCH // 2)
+    assert (again["imported"], again["skipped"], again["total"]) == (0, total - total // 10, total)
 
 
 async def test_a_fault_at_its_end_takes_everything_back(api: Api, tmp_path: Path) -> None:
@@ -114,7 +116,7 @@ async def test_an_import_that_is_given_up_ends_its_reader(api: Api, tmp_path: Pa
 
 async def _reading() -> None:
     async with asyncio.timeout(20):
-        while not readers():
+        while not readers():  # noqa: ASYNC110 - a process cannot say that it is there
             await asyncio.sleep(0.005)
 
 
@@ -128,7 +130,8 @@ from dialer.flows.importing.sheet import Sheet
 async def main():
     with open(sys.argv[1], "rb") as file:
         sheet = Sheet(file, ",")
-        async with reading_of(file, sheet, ",", Reader(resolve(sheet.header, None, ","), "US"), asyncio.Semaphore()) as next_batch:
+        reader = Reader(resolve(sheet.header, None, ","), "US")
+        async with reading_of(file, sheet, ",", reader, asyncio.Semaphore()) as next_batch:
             await next_batch()
             print("reading", flush=True)
             await asyncio.Event().wait()
@@ -163,12 +166,8 @@ async def test_a_backend_that_dies_in_the_middle_leaves_nothing(api: Api, tmp_pa
             "select pid from pg_locks where locktype = 'advisory')"
         )
         assert killed == 1
-        with pytest.raises(Exception, match="terminat|closed"):
+        with pytest.raises(Exception, match=r"terminat|closed"):
             await work
     assert await contents(api) == []
-    with path_of(source).open("rb") as source:
+    with (tmp_path / "list.csv").open("rb") as source:
         assert (await imported(api, source)).imported > 0
-
-
-def path_of(file: Any) -> Path:
-    return Path(file.name)
