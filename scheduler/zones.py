@@ -64,11 +64,11 @@ def telling_digits(country_code: int, national: str, kind: int) -> str:
     its country. `kind` is the library's PhoneNumberType."""
     from phonenumbers import PhoneNumberType
     from phonenumbers.phonenumberutil import is_number_type_geographical
-    from phonenumbers.timezone import TIMEZONE_LONGEST_PREFIX
+    from phonenumbers.tzdata import TIMEZONE_LONGEST_PREFIX
 
     if kind == PhoneNumberType.UNKNOWN:
         return ""
-    tied = is_number_type_geographical(kind, country_code)  # type: ignore[no-untyped-call]
+    tied = is_number_type_geographical(kind, country_code)
     return (f"{country_code}{national}" if tied else str(country_code))[:TIMEZONE_LONGEST_PREFIX]
 
 
@@ -86,7 +86,7 @@ def _telling_digits_of(number: str) -> str:
 # 1 to 2 µs instead of 24: a list has many numbers and few areas.
 @lru_cache(maxsize=65_536)
 def _zones_told_by(digits: str) -> tuple[str, ...]:
-    from phonenumbers.timezone import TIMEZONE_DATA
+    from phonenumbers.tzdata import TIMEZONE_DATA
 
     found = next((TIMEZONE_DATA[digits[:n]] for n in range(len(digits), 0, -1) if digits[:n] in TIMEZONE_DATA), ())
     zones = sorted(set(found))

@@ -117,7 +117,7 @@ def _plans() -> Any:
     import phonenumbers
 
     # A fifth of the time: the patterns of the plans are more than the cache of the re module holds.
-    phonenumbers.enable_pattern_cache()  # type: ignore[no-untyped-call]
+    phonenumbers.enable_pattern_cache()
     return phonenumbers
 
 

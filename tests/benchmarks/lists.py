@@ -22,10 +22,11 @@ async def import_() -> list[Row]:
     async with standing() as on:
         made = await asyncio.to_thread(make, on.directory / "list.csv", ROWS, SEED)
         contact = await on.post("/api/crm/contacts", {"teamId": on.team, "firstName": "Ada", "lastName": "Lovelace"})
+        await _lived_in(on)
         path = f"/api/crm/contacts/{contact['contact']['id']}"
         first, seconds, seen = await _sent(on, path)
         again, seconds_again, seen_again = await _sent(on, path)
-        held = await on.database.pool.fetchval("select count(*) - 1 from contacts")
+        held = await on.database.pool.fetchval("select count(*) from contacts where phone is not null")
         kept = await on.database.pool.fetchval("select count(*) from import_rejects where batch_id = $1", first["batch_id"])
     rows = f"{ROWS:,} rows"
     return [
@@ -73,6 +74,16 @@ async def _sent(on: Standing, path: str) -> tuple[Any, float, Watched]:
                 assert answer.status == 200, await answer.text()
                 said = await answer.json()
             return said, time.monotonic() - started, seen
+
+
+async def _lived_in(on: Standing) -> None:
+    """Some contacts, and the statistics of them that autovacuum makes within a minute. Without any, Postgres looks for a contact
+    by its team: then every look at the API during a team's first list costs more the longer the list."""
+    people = "select $1, 'Before', 'B' || n, id, 'unknown' from place_sets, generate_series(1, 1000) n where zones = '{}'"
+    await on.database.pool.execute(
+        f"insert into contacts (team_id, first_name, last_name, place_set_id, place_source) {people}", on.team
+    )
+    await on.database.pool.execute("analyze contacts")
 
 
 def _expected(made: Made) -> tuple[int, int, int]:

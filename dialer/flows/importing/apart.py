@@ -43,11 +43,12 @@ async def reading_of(
 
     Waits for room when the file is large.
     """
-    if _size(file) <= LARGE:
+    descriptor = _descriptor(file) if _size(file) > LARGE else None
+    if descriptor is None:
         each = batches(iter(sheet), reader)
         yield lambda: asyncio.to_thread(next, each, None)
         return
-    async with room, _process(file, delimiter, reader) as process:
+    async with room, _process(descriptor, delimiter, reader) as process:
         yield lambda: _batch_of(process)
 
 
@@ -58,13 +59,20 @@ def _size(file: BinaryIO) -> int:
     return size
 
 
+def _descriptor(file: BinaryIO) -> int | None:
+    try:
+        return file.fileno()
+    except OSError:  # it is held in memory
+        return None
+
+
 @asynccontextmanager
-async def _process(file: BinaryIO, delimiter: str, reader: Reader) -> AsyncIterator[Process]:
+async def _process(descriptor: int, delimiter: str, reader: Reader) -> AsyncIterator[Process]:
     environ = {name: value for name, value in os.environ.items() if name in _PASSED_ON or name.startswith("PYTHON")}
     # A session of its own: Ctrl-C reaches only this process, which ends it.
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "dialer.flows.importing", str(file.fileno())),
-        stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=environ, pass_fds=(file.fileno(),), start_new_session=True,
+        *(sys.executable, "-P", "-m", "dialer.flows.importing", str(descriptor)),
+        stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=environ, pass_fds=(descriptor,), start_new_session=True,
     )  # fmt: skip
     try:
         assert process.stdin is not None

@@ -60,7 +60,8 @@ async def test_a_file_read_apart_becomes_what_it_becomes_here(api: Api, tmp_path
     nasty = "".join(quoted([cell, cell, f"+1415300{n:04}", cell, f"{cell};b", cell]) for n, cell in enumerate(NASTY))
     spoilt = "".join(quoted([cell, cell, "12", cell, cell, cell]) for cell in NASTY)
     path = large(tmp_path / "list.csv", nasty + spoilt)
-    apart, here = [], []
+    apart: list[Any] = []
+    here: list[Any] = []
     for found, source in ((apart, path.open("rb")), (here, io.BytesIO(path.read_bytes()))):
         with source:
             result = await imported(api, source)
