@@ -257,6 +257,7 @@ def api_context(h: House, carriers: Mapping[str, Trunk]) -> ApiContext:
         preview=lambda campaign: book().preview(campaign),
         hang_up=lambda campaign: hang_up_campaign(h.database.pool, adapters, campaign),
         follow=h.follower.follow,
+        imports=asyncio.Semaphore(h.settings.http.large_imports),
     )
 
 

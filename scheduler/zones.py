@@ -47,26 +47,48 @@ def is_zone(name: str) -> bool:
     return _zone(name) is not None
 
 
-def candidates(timezone: str | None, number: str | None) -> Place:
+def candidates(timezone: str | None, number: str | None, telling: str | None = None) -> Place:
     """The place of a contact: its own `timezone` if that is a zone, else every zone the E.164 `number` may belong to.
 
-    About 35 µs for a number: to be asked at import and on change, not on the way to a dial.
+    `telling` is what `telling_digits` said of the number, for whoever has read it already. Without it about 35 µs a number: to
+    be asked at import and on change, not on the way to a dial.
     """
     if timezone is not None and is_zone(timezone):
         return Place((timezone,), "contact")
-    zones = _zones_of(number) if number else ()
+    zones = (_zones_told_by(_telling_digits_of(number) if telling is None else telling)) if number else ()
     return Place(zones, "number") if zones else UNKNOWN
 
 
-def _zones_of(number: str) -> tuple[str, ...]:
+def telling_digits(country_code: int, national: str, kind: int) -> str:
+    """The digits of a number that tell its zones: as many as any zone goes by where the number is tied to a place, else those of
+    its country. `kind` is the library's PhoneNumberType."""
+    from phonenumbers import PhoneNumberType
+    from phonenumbers.phonenumberutil import is_number_type_geographical
+    from phonenumbers.tzdata import TIMEZONE_LONGEST_PREFIX
+
+    if kind == PhoneNumberType.UNKNOWN:
+        return ""
+    tied = is_number_type_geographical(kind, country_code)
+    return (f"{country_code}{national}" if tied else str(country_code))[:TIMEZONE_LONGEST_PREFIX]
+
+
+def _telling_digits_of(number: str) -> str:
     # Imported on first use: the number tables cost 30 ms of start-up, and most commands never need them.
-    from phonenumbers import NumberParseException, parse
-    from phonenumbers.timezone import time_zones_for_number
+    from phonenumbers import NumberParseException, national_significant_number, number_type, parse
 
     try:
-        found = time_zones_for_number(parse(number))
+        read = parse(number)
     except NumberParseException:
-        return ()
+        return ""
+    return telling_digits(read.country_code or 0, national_significant_number(read), number_type(read))
+
+
+# 1 to 2 µs instead of 24: a list has many numbers and few areas.
+@lru_cache(maxsize=65_536)
+def _zones_told_by(digits: str) -> tuple[str, ...]:
+    from phonenumbers.tzdata import TIMEZONE_DATA
+
+    found = next((TIMEZONE_DATA[digits[:n]] for n in range(len(digits), 0, -1) if digits[:n] in TIMEZONE_DATA), ())
     zones = sorted(set(found))
     # One unreadable name among the candidates could be where the phone is: then the place is unknown, not the rest of the list.
     return tuple(zones) if all(is_zone(zone) for zone in zones) else ()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeAlias
 
 from fastapi import Depends, Request
@@ -19,7 +20,7 @@ from scheduler.clock import Clock
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiContext:
     """`pause` waits out the fence (seconds); `release` and `preview` decide a run of one campaign, `hang_up` ends its calls,
-    `follow` takes what the carrier of a trunk told."""
+    `follow` takes what the carrier of a trunk told; `imports` is the room for large imports."""
 
     database: Database
     clock: Clock
@@ -31,6 +32,7 @@ class ApiContext:
     preview: Callable[[str], Awaitable[Sequence[Any]]]
     hang_up: Callable[[str], Awaitable[None]]
     follow: Callable[[str, Sequence[CallEvent]], Awaitable[None]]
+    imports: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
 
 
 def _of_app(request: Request) -> ApiContext:

@@ -97,6 +97,7 @@ class Http(Section):
     port: Port = 8600
     public_url: Annotated[str, AfterValidator(_public_url)] | None = None
     metrics_port: Port | None = None
+    large_imports: Int = Field(default=1, ge=1, le=64)
 
     @property
     def base_url(self) -> str:

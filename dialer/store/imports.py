@@ -1,13 +1,14 @@
 """A file of contacts on its way into the ledger, in one transaction.
 
-A batch is copied into a temporary table and becomes contacts by one statement. Rows of contacts that exist already, and rows
-without a number, wait in temporary tables until the end: no contact is locked while the file is still being read.
+A batch is copied into a temporary table, judged by one statement and becomes contacts by another. Rows of contacts that exist
+already, and rows without a number, wait in temporary tables until the end: no contact is locked while the file is being read.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
+from io import BytesIO
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import insert, select, update
@@ -18,8 +19,18 @@ from dialer.store.transaction import Transaction
 from dialer.store.written import written
 
 
+class Rejected(NamedTuple):
+    """A row that is not imported, as it is copied. `field` as requests spell it."""
+
+    row_number: int
+    field: str
+    message: str
+    cells: list[str]
+
+
 class Staged(NamedTuple):
-    """A row as it is copied; None = empty or not in the file. `custom_fields` and `tags` are JSON."""
+    """A row as it is copied; None = empty or not in the file. `custom_fields` and `tags` are JSON, `place` is the number that
+    the file's reader gave to the place set."""
 
     row: int
     first_name: str
@@ -39,23 +50,25 @@ class Staged(NamedTuple):
     tags: str | None
     company: str | None
     place_source: str
+    place: int
 
 
 PLAIN: Final = (
     "email", "phone_secondary", "job_title", "region", "source", "timezone", "preferred_contact_method", "notes",
 )  # fmt: skip
-COLUMNS: Final = (*Staged._fields, "place_set_id")
 
 BEGIN: Final = (
     "set local statement_timeout = 0",
     "set local idle_in_transaction_session_timeout = '60s'",
-    "set local plan_cache_mode = force_custom_plan",
     """create temporary table staged (
       row integer, first_name text, last_name text, email text, phone text, phone_secondary text, job_title text, region text,
       lead_status text, source text, timezone text, preferred_contact_method text, do_not_call boolean, notes text,
-      custom_fields text, tags text, company text, place_source text, place_set_id integer) on commit drop""",
+      custom_fields text, tags text, company text, place_source text, place integer) on commit drop""",
     "create temporary table nameless (like staged) on commit drop",
-    "create temporary table repeated (like staged, contact_id text, company_id text) on commit drop",
+    "create temporary table rejected (row_number integer, field text, message text, cells text[]) on commit drop",
+    "create temporary table places (place integer, place_set_id integer) on commit drop",
+    "create temporary table judged (row integer, contact_id text, company_id text, born boolean) on commit drop",
+    "create temporary table repeated (like staged, place_set_id integer, contact_id text, company_id text) on commit drop",
 )
 
 
@@ -72,62 +85,73 @@ async def begin(on: Transaction, team_id: str, file_name: str, header: Sequence[
     return batch
 
 
-async def _copy(on: Transaction, table: str, columns: Sequence[str], records: Sequence[Sequence[Any]]) -> None:
+async def _copy(on: Transaction, table: str, columns: Sequence[str], text: bytes) -> None:
+    """Copy lines in the text format, where an empty cell is NULL, into an empty temporary table."""
+    await on.execute(written(f"truncate {table}"))
     driver: Any = (await on.get_raw_connection()).driver_connection
-    await driver.copy_records_to_table(table, columns=columns, records=records)
+    await driver.copy_to_table(table, source=BytesIO(text), columns=columns, format="text", null="")
 
 
-async def reject(on: Transaction, batch: str, rows: Sequence[tuple[int, str, str, list[str]]]) -> None:
-    """Keep rows that were not imported: row, field, message, cells."""
-    records = [(batch, *row) for row in rows]
-    await _copy(on, "import_rejects", ("batch_id", "row_number", "field", "message", "cells"), records)
+async def reject(on: Transaction, batch: str, text: bytes) -> None:
+    """Keep rows that were not imported, copied in the order of `Rejected`."""
+    # By way of a temporary table, since Postgres copies into no table that has row-level security.
+    await _copy(on, "rejected", Rejected._fields, text)
+    keep = "insert into import_rejects (batch_id, row_number, field, message, cells) select :batch, r.* from rejected r"
+    await on.execute(written(keep), {"batch": batch})
 
 
-_INSERT = f"""
-with ranked as (
-  select s.*, {{match}} as match, k.id as company_id, row_number() over (partition by {{key}} order by s.row) as turn
-  from {{source}} s {{join}} left join companies k on k.team_id = :team and lower(k.name) = lower(s.company)
-  where {{condition}}
-), born as (
-  insert into contacts (team_id, company_id, first_name, last_name, phone, {", ".join(PLAIN)}, lead_status, do_not_call,
-      custom_fields, tags, place_set_id, place_source, created_at, updated_at)
-    select :team, coalesce(company_id, :company), first_name, last_name, phone, {", ".join(PLAIN)}, coalesce(lead_status, 'new'),
-           coalesce(do_not_call, false), coalesce(custom_fields::jsonb, '{{{{}}}}'),
-           array(select jsonb_array_elements_text(coalesce(tags, '[]')::jsonb)), place_set_id, place_source,
-           now() + row * interval '1 microsecond', now()
-    from ranked where turn = 1 and match is null order by row
-  returning id, phone, first_name, last_name, email
-), kept as (
-  insert into repeated ({", ".join(COLUMNS)}, contact_id, company_id)
-    select {", ".join(f"r.{name}" for name in COLUMNS)}, coalesce(r.match, b.id), r.company_id
-    from ranked r left join born b on {{same}} where :keep and (r.turn > 1 or r.match is not null)
+# Not min(id): that could make the planner walk a whole index of the wrong order. An id for each row costs less than joining those
+# that were born back to their rows.
+_JUDGE = """
+with named as (
+  select s.row, {match} as match, k.id as company_id, new_id('cont') as id, {key} as key
+  from {source} s {join} left join companies k on k.team_id = :team and lower(k.name) = lower(s.company)
+  where {condition}
+), ranked as (
+  select *, row_number() over same as turn, first_value(id) over same as first
+  from named window same as (partition by key order by row)
+), told as (
+  insert into judged (row, contact_id, company_id, born)
+    select row, coalesce(match, first), company_id, match is null and turn = 1 from ranked
+  returning born
 )
-select count(*) filter (where turn = 1 and match is null) as born,
-       count(*) filter (where turn > 1 or match is not null) as repeated
-from ranked
+select count(*) filter (where born) as born, count(*) filter (where not born) as repeated from told
 """
 _PERSON = "lower({0}.first_name), lower({0}.last_name), lower(coalesce({0}.email, ''))"
-# Not min(id): that could make the planner walk a whole index of the wrong order.
-NUMBERED: Final = _INSERT.format(
+NUMBERED: Final = _JUDGE.format(
     source="staged",
     key="s.phone",
     match="""(
       select (array_agg(c.id order by c.created_at, c.id))[1] from contacts c where c.team_id = :team and c.phone = s.phone)""",
     join="",
     condition="s.phone is not null",
-    same="b.phone = r.phone",
 )
-NAMELESS: Final = _INSERT.format(
+NAMELESS: Final = _JUDGE.format(
     source="nameless",
-    key=_PERSON.format("s"),
+    key=f"({_PERSON.format('s')})",
     match="p.id",
     join=f"""left join (
       select distinct on ({_PERSON.format("c")}) * from contacts c
       where c.team_id = :team and c.phone is null and c.deleted_at is null order by {_PERSON.format("c")}, c.created_at, c.id) p
     on ({_PERSON.format("p")}) = ({_PERSON.format("s")})""",
     condition="true",
-    same=f"({_PERSON.format('b')}) = ({_PERSON.format('r')})",
 )
+BORN: Final = f"""
+insert into contacts (id, team_id, company_id, first_name, last_name, phone, {", ".join(PLAIN)}, lead_status, do_not_call,
+    custom_fields, tags, place_set_id, place_source, created_at, updated_at)
+  select contact_id, :team, coalesce(company_id, :company), first_name, last_name, phone, {", ".join(PLAIN)},
+         coalesce(lead_status, 'new'), coalesce(do_not_call, false), coalesce(custom_fields::jsonb, '{{{{}}}}'),
+         case when tags is null then '{{{{}}}}' else array(select jsonb_array_elements_text(tags::jsonb)) end,
+         place_set_id, place_source, now() + row * interval '1 microsecond', now()
+  from {{source}} join judged using (row) join places using (place)
+  where born order by row
+"""
+KEPT: Final = f"""
+insert into repeated ({", ".join(Staged._fields)}, place_set_id, contact_id, company_id)
+  select {", ".join(f"s.{name}" for name in Staged._fields)}, place_set_id, contact_id, company_id
+  from {{source}} s join judged using (row) join places using (place)
+  where not born
+"""
 COMPANIES: Final = """
 insert into companies (team_id, name)
   select distinct on (lower(company)) :team, company from staged where company is not null order by lower(company), row
@@ -135,10 +159,15 @@ on conflict do nothing
 """
 
 
-async def stage(on: Transaction, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Copy a batch, in the order of `COLUMNS`."""
-    await on.execute(written("truncate staged"))
-    await _copy(on, "staged", COLUMNS, rows)
+async def know_places(on: Transaction, places: Mapping[int, int]) -> None:
+    """What the reader's numbers of place sets stand for: number → id."""
+    sql = "insert into places (place, place_set_id) select * from unnest(cast(:places as integer[]), cast(:ids as integer[]))"
+    await on.execute(written(sql), {"places": list(places), "ids": list(places.values())})
+
+
+async def stage(on: Transaction, text: bytes) -> None:
+    """Copy a batch, in the order of `Staged`."""
+    await _copy(on, "staged", Staged._fields, text)
 
 
 async def add_companies(on: Transaction, team_id: str) -> None:
@@ -150,17 +179,26 @@ async def add_staged(on: Transaction, team_id: str, company_id: str | None, *, k
     """Contacts of the staged rows with a new number; how many there were and how many repeated one. `company_id` is for rows
     without a company; `keep` the repeated ones for `settle`."""
     await on.execute(written("insert into nameless select * from staged where phone is null"))
-    return await _counts(on, NUMBERED, team_id, company_id, keep)
+    return await _added(on, NUMBERED, "staged", team_id, company_id, keep)
 
 
 async def add_nameless(on: Transaction, team_id: str, company_id: str | None, *, keep: bool) -> tuple[int, int]:
     """The same for all rows without a number, known again by names and email; once, at the end."""
-    return await _counts(on, NAMELESS, team_id, company_id, keep)
+    return await _added(on, NAMELESS, "nameless", team_id, company_id, keep)
 
 
-async def _counts(on: Transaction, sql: str, team_id: str, company_id: str | None, keep: bool) -> tuple[int, int]:
-    row = (await on.execute(written(sql), {"team": team_id, "company": company_id, "keep": keep})).one()
-    return row.born, row.repeated
+async def _added(on: Transaction, judge: str, source: str, team_id: str, company_id: str | None, keep: bool) -> tuple[int, int]:
+    await on.execute(written("truncate judged"))
+    # Planned for each batch: a plan made while the team had no contacts would look through all of them for every row.
+    await on.execute(written("set local plan_cache_mode = force_custom_plan"))
+    counted = (await on.execute(written(judge), {"team": team_id})).one()
+    # Not for what follows: it would plan the check of each foreign key anew for every row, which takes longer than all the rest.
+    await on.execute(written("set local plan_cache_mode = auto"))
+    if counted.born:
+        await on.execute(written(BORN.format(source=source)), {"team": team_id, "company": company_id})
+    if counted.repeated and keep:
+        await on.execute(written(KEPT.format(source=source)))
+    return counted.born, counted.repeated
 
 
 async def repeated_waiting(on: Transaction) -> list[str]:

@@ -7,10 +7,19 @@ import sys
 
 from tests.benchmarks.dialling import dialling, killed
 from tests.benchmarks.generated import schemathesis
+from tests.benchmarks.loading import enrol, import_
 from tests.benchmarks.resting import help_, idle
 from tests.benchmarks.table import Row, markdown, write
 
-PARTS = {"dialling": dialling, "killed": killed, "idle": idle, "help": help_, "schemathesis": schemathesis}
+PARTS = {
+    "dialling": dialling,
+    "killed": killed,
+    "idle": idle,
+    "help": help_,
+    "import": import_,
+    "enrol": enrol,
+    "schemathesis": schemathesis,
+}
 
 
 async def main(names: list[str]) -> list[Row]:

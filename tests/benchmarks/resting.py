@@ -23,7 +23,7 @@ WATCH_SECONDS = 30
 async def idle() -> list[Row]:
     """All roles and the embedded servers, half a minute."""
     with tempfile.TemporaryDirectory() as directory:
-        port = _free_port()
+        port = free_port()
         environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("DIALER_", "DATABASE_", "REDIS_"))},
             "DIALER_EMBEDDED__DATA_DIR": str(Path(directory) / "data"),
@@ -49,7 +49,7 @@ def _cpu(process: psutil.Process) -> float:
     return times.user + times.system
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with closing(socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

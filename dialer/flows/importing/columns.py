@@ -22,30 +22,52 @@ REQUIRED: Final = ("first_name", "last_name", "phone")
 
 # Field → how it is spelled in requests, then other spellings of headers, without case, accents, spaces and signs.
 SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = {
-    "first_name": ("firstName", "first", "given name", "forename", "vorname", "prenom", "nombre", "voornaam", "nome"),
-    "last_name": (
-        "lastName", "last", "surname", "family name", "second name", "nachname", "nom", "apellido", "apellidos",
-        "achternaam", "cognome",
+    "first_name": (
+        "firstName", "first", "fname", "given name", "forename", "christian name", "contact first name", "vorname", "prenom",
+        "nombre", "voornaam", "nome", "primeiro nome", "imie", "fornavn", "fornamn",
     ),
-    "email": ("email", "e-mail", "mail", "email address", "e-mail address", "correo"),
+    "last_name": (
+        "lastName", "last", "lname", "surname", "family name", "second name", "contact last name", "nachname", "familienname",
+        "zuname", "nom", "nom de famille", "apellido", "apellidos", "achternaam", "cognome", "sobrenome", "apelido", "nazwisko",
+        "etternavn", "efternamn",
+    ),
+    "email": (
+        "email", "e-mail", "mail", "email address", "e-mail address", "mail address", "correo", "correo electronico", "courriel",
+        "e-mail-adresse", "adresse e-mail", "adresse mail", "posta elettronica", "e-mailadres",
+    ),
     "phone": (
-        "phone", "phone number", "telephone", "telephone number", "tel", "mobile", "mobile phone", "mobile number", "cell",
-        "cell phone", "primary phone", "phone 1", "telefon", "telefonnummer", "handy", "telefono", "telefoon", "number",
+        "phone", "phone number", "phone no", "telephone", "telephone number", "telephone no", "tel", "tel no", "mobile",
+        "mobile phone", "mobile number", "mobile no", "cell", "cell phone", "cell number", "contact number", "primary phone",
+        "phone 1", "number", "telefon", "telefonnummer", "rufnummer", "handy", "handynummer", "mobil", "mobiltelefon",
+        "mobilnummer", "portable", "numero de telephone", "numero de telefono", "telefono", "movil", "celular", "cellulare",
+        "telefoon", "telefoonnummer", "mobiel", "telefone", "telemovel",
     ),
     "phone_secondary": (
         "phoneSecondary", "secondary phone", "phone 2", "other phone", "second phone", "alternate phone", "work phone",
-        "home phone",
+        "home phone", "business phone", "telefon 2", "telephone 2", "telefono 2",
     ),
-    "job_title": ("jobTitle", "title", "position", "role", "job"),
+    "job_title": (
+        "jobTitle", "title", "position", "role", "job", "occupation", "beruf", "funktion", "fonction", "poste", "cargo", "puesto",
+        "functie", "qualifica",
+    ),
     "region": ("region", "subdivision", "state code"),
     "lead_status": ("leadStatus", "status", "lead"),
-    "source": ("source", "lead source", "origin"),
-    "timezone": ("timezone", "time zone", "tz", "zone", "zeitzone"),
+    "source": ("source", "lead source", "origin", "quelle", "herkunft", "origen", "fonte"),
+    "timezone": ("timezone", "time zone", "tz", "zone", "zeitzone", "fuseau horaire", "zona horaria", "tijdzone", "fuso orario"),
     "preferred_contact_method": ("preferredContactMethod", "contact method", "preferred method", "preferred contact"),
-    "do_not_call": ("doNotCall", "dnc", "do not contact", "opt out", "opted out", "no calls"),
-    "notes": ("notes", "note", "comment", "comments", "remarks", "notizen"),
-    "tags": ("tags", "tag", "labels", "label"),
-    "company": ("company", "company name", "organisation", "organization", "account", "employer", "firma", "empresa", "societe"),
+    "do_not_call": (
+        "doNotCall", "dnc", "do not contact", "opt out", "opted out", "no calls", "nicht anrufen", "ne pas appeler", "no llamar",
+        "non chiamare", "niet bellen",
+    ),
+    "notes": (
+        "notes", "note", "comment", "comments", "remarks", "notizen", "notiz", "bemerkung", "bemerkungen", "kommentar",
+        "remarque", "remarques", "commentaire", "notas", "comentarios", "opmerkingen",
+    ),
+    "tags": ("tags", "tag", "labels", "label", "schlagworte", "etiquetas", "etiquettes"),
+    "company": (
+        "company", "company name", "organisation", "organization", "account", "account name", "employer", "business", "firma",
+        "unternehmen", "empresa", "societe", "entreprise", "azienda", "societa", "bedrijf", "bedrijfsnaam",
+    ),
 }  # fmt: skip
 
 

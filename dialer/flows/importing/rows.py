@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, TypeAlias
 
-from dialer.domain.phone import MISSING, NotPhone, Phone, normalise
+from dialer.domain.phone import NotPhone, Phone, normalise
 from dialer.flows.contacts import EMAIL, SUBDIVISION
 from dialer.flows.importing.columns import Columns, spelled
-from dialer.store.imports import Staged
+from dialer.store.imports import Rejected, Staged
 from scheduler.zones import candidates, is_zone
 
 YES: Final = frozenset({"yes", "true", "1", "x", "y", "t", "on", "ja", "oui", "si", "sí"})
@@ -25,24 +24,6 @@ CUSTOM_TEXT: Final = 20_000
 Zones: TypeAlias = tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Reject:
-    """`field` as requests spell it; `message` names problem and remedy, never a whole phone number."""
-
-    row: int
-    field: str
-    message: str
-    cells: list[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Good:
-    """A staged row but for its place set's id, and the zones that this set has."""
-
-    staged: Staged
-    zones: Zones
-
-
 class _Fault(Exception):
     def __init__(self, field: str, said: str) -> None:
         super().__init__(said)
@@ -54,63 +35,75 @@ class _Fault(Exception):
 _known_zone = lru_cache(maxsize=1024)(is_zone)
 
 
+# A list has few tags, and each on many rows.
+@lru_cache(maxsize=1024)
+def _tags(text: str) -> str | None:
+    """As JSON."""
+    tags = list(dict.fromkeys(tag.strip() for tag in text.split(";") if tag.strip()))
+    if len(tags) > MOST_TAGS or any(len(tag) > MOST_ELSE for tag in tags):
+        raise _Fault("tags", f"are too many or too long; {MOST_TAGS} tags of {MOST_ELSE} characters are allowed")
+    return json.dumps(tags, ensure_ascii=False) if tags else None
+
+
 class Reader:
-    """Reads the records of one file. `region` is where numbers without a country code are read."""
+    """Reads the records of one file. `region` is where numbers without a country code are read. `places` are the sets of zones
+    that its rows had so far, each with the number by which they name it. Messages name problem and remedy, never a whole number.
+    """
 
     def __init__(self, columns: Columns, region: str) -> None:
         self._columns = columns
         self._region = region
+        self.places: dict[Zones, int] = {}
         self._texts = [
-            (name, index)
+            (name, index, MOST.get(name, MOST_ELSE))
             for name, index in columns.fields.items()
             if name not in ("phone", "phone_secondary", "do_not_call", "tags")
         ]
 
-    def read(self, row: int, cells: Sequence[str]) -> Good | Reject:
+    def read(self, row: int, cells: Sequence[str]) -> Staged | Rejected:
         try:
             return self._read(row, cells)
         except _Fault as fault:
-            return Reject(row, fault.field, fault.said, list(cells))
+            return Rejected(row, fault.field, fault.said, list(cells))
 
-    def _read(self, row: int, cells: Sequence[str]) -> Good:
+    def _read(self, row: int, cells: Sequence[str]) -> Staged:
         width, have = self._columns.width, len(cells)
         if have > width:
             raise _Fault("row", f"has {have} cells where the header has {width}; put cells that contain the delimiter in quotes")
         texts: dict[str, str | None] = {}
-        for name, index in self._texts:
+        for name, index, most in self._texts:
             text = cells[index].strip() if index < have else ""
-            if len(text) > MOST.get(name, MOST_ELSE):
-                raise _Fault(spelled(name), f"is longer than {MOST.get(name, MOST_ELSE):,} characters; shorten it")
+            if len(text) > most:
+                raise _Fault(spelled(name), f"is longer than {most:,} characters; shorten it")
             texts[name] = text or None
-        for name in ("first_name", "last_name"):
-            if texts[name] is None:
-                raise _Fault(spelled(name), "is empty; every contact needs it")
+        first, last = texts["first_name"], texts["last_name"]
+        if first is None or last is None:
+            raise _Fault("lastName" if first else "firstName", "is empty; every contact needs it")
         get = texts.get
         self._check(get)
         phone = self._phone(cells, "phone")
-        place = candidates(get("timezone"), phone)
-        return Good(
-            Staged(
-                row=row,
-                first_name=texts["first_name"] or "",
-                last_name=texts["last_name"] or "",
-                email=get("email"),
-                phone=phone,
-                phone_secondary=self._phone(cells, "phone_secondary"),
-                job_title=get("job_title"),
-                region=get("region"),
-                lead_status=get("lead_status"),
-                source=get("source"),
-                timezone=get("timezone"),
-                preferred_contact_method=get("preferred_contact_method"),
-                do_not_call=self._do_not_call(cells),
-                notes=get("notes"),
-                custom_fields=self._custom(cells),
-                tags=self._tags(cells),
-                company=get("company"),
-                place_source=place.source,
-            ),
-            place.zones,
+        second = self._phone(cells, "phone_secondary")
+        place = candidates(get("timezone"), *((phone.number, phone.telling) if phone else (None, None)))
+        return Staged(
+            row,
+            first,
+            last,
+            get("email"),
+            phone.number if phone else None,
+            second.number if second else None,
+            get("job_title"),
+            get("region"),
+            get("lead_status"),
+            get("source"),
+            get("timezone"),
+            get("preferred_contact_method"),
+            self._do_not_call(cells),
+            get("notes"),
+            self._custom(cells),
+            self._tags(cells),
+            get("company"),
+            place.source,
+            self.places.setdefault(place.zones, len(self.places)),
         )
 
     def _check(self, get: Callable[[str], str | None]) -> None:
@@ -125,14 +118,13 @@ class Reader:
         index = self._columns.fields.get(name)
         return "" if index is None or index >= len(cells) else cells[index].strip()
 
-    def _phone(self, cells: Sequence[str], name: str) -> str | None:
-        match normalise(self._cell(cells, name), self._region):
-            case Phone(number=number):
-                return number
-            case NotPhone() as why if why is MISSING:
-                return None
+    def _phone(self, cells: Sequence[str], name: str) -> Phone | None:
+        text = self._cell(cells, name)
+        match normalise(text, self._region) if text else None:
             case NotPhone(said=said):
                 raise _Fault(spelled(name), said)
+            case found:
+                return found
 
     def _do_not_call(self, cells: Sequence[str]) -> bool | None:
         text = self._cell(cells, "do_not_call").casefold()
@@ -145,15 +137,13 @@ class Reader:
         raise _Fault("doNotCall", "is neither yes nor no; write yes or no")
 
     def _tags(self, cells: Sequence[str]) -> str | None:
-        """As JSON."""
         text = self._cell(cells, "tags")
-        tags = list(dict.fromkeys(tag.strip() for tag in text.split(";") if tag.strip())) if text else []
-        if len(tags) > MOST_TAGS or any(len(tag) > MOST_ELSE for tag in tags):
-            raise _Fault("tags", f"are too many or too long; {MOST_TAGS} tags of {MOST_ELSE} characters are allowed")
-        return json.dumps(tags, ensure_ascii=False) if tags else None
+        return _tags(text) if text else None
 
     def _custom(self, cells: Sequence[str]) -> str | None:
         """As JSON."""
+        if not self._columns.custom:
+            return None
         found: dict[str, str] = {}
         for key, index in self._columns.custom.items():
             text = cells[index].strip() if index < len(cells) else ""

@@ -1,39 +1,45 @@
 """The import itself: read a batch, check it, copy it, in one transaction, so that a crash leaves nothing visible.
 
-The next batch is read and checked while Postgres works on the last one. Memory holds two batches, whatever the file's size.
+The next batches are read and checked while Postgres works on the last one: in a thread, or for a large file in a process of its
+own (`apart`), since checking takes a core. Memory holds a few batches, whatever the file's size.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import BinaryIO, Final, TypeAlias
+from typing import BinaryIO, Final, Protocol
 
 from dialer.domain.errors import Conflict, NotFound
 from dialer.domain.fence import FENCE_SECONDS
 from dialer.flows.campaigns.means import Means
+from dialer.flows.importing.apart import NextBatch, reading_of
+from dialer.flows.importing.batches import Batch
 from dialer.flows.importing.columns import DELIMITERS, resolve
 from dialer.flows.importing.options import ERRORS_TOLD, ImportOptions, ImportResult, RowError
-from dialer.flows.importing.rows import Good, Reader, Reject, Zones
+from dialer.flows.importing.rows import Reader
 from dialer.flows.importing.sheet import FileRefused, Sheet
 from dialer.store import audit, callability, companies, imports, teams
 from dialer.store.database import Database
 from dialer.store.places import place_set_ids
 from dialer.store.transaction import Transaction, reading, transaction
 
-BATCH: Final = 5_000
-"""Rows that are read and written together."""
+AHEAD: Final = 4
+"""Batches that wait for Postgres, whose index of trigrams makes one batch take three times as long as the next: 1 MB each."""
 
-Records: TypeAlias = Iterator[tuple[int, list[str]]]
-Batch: TypeAlias = list[Good | Reject]
 NOTHING_HELD: Final = callability.Held((), ())
 
 
+class Importing(Means, Protocol):
+    @property
+    def imports(self) -> asyncio.Semaphore:
+        """The room for imports that read their file in a process of its own; more of them wait."""
+
+
 async def import_contacts(
-    means: Means,
+    means: Importing,
     team_id: str,
     actor: str,
     file: BinaryIO,
@@ -52,12 +58,15 @@ async def import_contacts(
     region = await _region(means.database, team_id, options.default_company_id)
     sheet = await asyncio.to_thread(Sheet, file, options.delimiter)
     reader = Reader(resolve(sheet.header, options.column_mapping, options.delimiter), region)
-    async with _undoable(means.database, actor, undo=options.dry_run) as on:
+    async with (
+        reading_of(file, sheet, options.delimiter, reader, means.imports) as next_batch,
+        _undoable(means.database, actor, undo=options.dry_run) as on,
+    ):
         batch_id = await imports.begin(on, team_id, _storable(name), sheet.header)
         if batch_id is None:
             raise Conflict("Another import of this team is under way; try again when it has ended.")
         work = _Import(means, on, team_id, actor, batch_id, options)
-        await _each_batch(iter(sheet), reader, work.write, progress)
+        await _each_batch(next_batch, work.write, progress)
         result = await work.finish()
     if work.changed and not options.dry_run:
         await means.pause(FENCE_SECONDS)
@@ -96,36 +105,42 @@ async def _region(database: Database, team_id: str, company_id: str | None) -> s
 
 
 async def _each_batch(
-    records: Records, reader: Reader, write: Callable[[Batch], Awaitable[None]], progress: Callable[[int], None] | None
+    next_batch: NextBatch, write: Callable[[Batch], Awaitable[None]], progress: Callable[[int], None] | None
+) -> None:
+    """Read and write at the same time. Raises what either raised."""
+    ahead: asyncio.Queue[Batch | None] = asyncio.Queue(AHEAD)
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_read(next_batch, ahead))
+            group.create_task(_written(ahead, write, progress))
+    except ExceptionGroup as faults:
+        raise faults.exceptions[0] from None
+
+
+async def _read(next_batch: NextBatch, ahead: asyncio.Queue[Batch | None]) -> None:
+    batch = await next_batch()
+    if batch is None:
+        raise FileRefused("the file has a header and no rows; it needs a row for each contact", row=2, column=1)
+    await ahead.put(batch)
+    while batch is not None:
+        batch = await next_batch()
+        await ahead.put(batch)
+
+
+async def _written(
+    ahead: asyncio.Queue[Batch | None], write: Callable[[Batch], Awaitable[None]], progress: Callable[[int], None] | None
 ) -> None:
     done = 0
-    batch = await asyncio.to_thread(_read, records, reader)
-    if not batch:
-        raise FileRefused("the file has a header and no rows; it needs a row for each contact", row=2, column=1)
-    while batch:
-        try:
-            async with asyncio.TaskGroup() as group:
-                ahead = group.create_task(asyncio.to_thread(_read, records, reader))
-                group.create_task(_written(write, batch))
-        except ExceptionGroup as faults:
-            raise faults.exceptions[0] from None
-        done += len(batch)
+    while (batch := await ahead.get()) is not None:
+        await write(batch)
+        done += batch.rows
         if progress is not None:
             progress(done)
-        batch = ahead.result()
-
-
-def _read(records: Records, reader: Reader) -> Batch:
-    return [reader.read(row, cells) for row, cells in islice(records, BATCH)]
-
-
-async def _written(write: Callable[[Batch], Awaitable[None]], batch: Batch) -> None:
-    await write(batch)
 
 
 @dataclass(slots=True)
 class _Import:
-    means: Means
+    means: Importing
     on: Transaction
     team_id: str
     actor: str
@@ -137,23 +152,21 @@ class _Import:
     errors: list[RowError] = field(default_factory=list)
     held: callability.Held = NOTHING_HELD
     changed: bool = False
-    _places: dict[Zones, int] = field(default_factory=dict)
 
     @property
     def _keep(self) -> bool:
         return self.options.duplicate_mode != "skip"
 
     async def write(self, batch: Batch) -> None:
-        rejects = [row for row in batch if isinstance(row, Reject)]
-        good = [row for row in batch if isinstance(row, Good)]
-        if rejects:
-            self.failed += len(rejects)
-            self.errors += [RowError(r.row, r.field, r.message) for r in rejects[: ERRORS_TOLD - len(self.errors)]]
-            await imports.reject(self.on, self.batch_id, [(r.row, r.field, r.message, r.cells) for r in rejects])
-        if good:
-            if new := {row.zones for row in good} - self._places.keys():
-                self._places |= await place_set_ids(self.means.database.pool, new)
-            await imports.stage(self.on, [(*row.staged, self._places[row.zones]) for row in good])
+        if batch.failed:
+            self.failed += batch.failed
+            self.errors += batch.errors[: ERRORS_TOLD - len(self.errors)]
+            await imports.reject(self.on, self.batch_id, batch.rejected)
+        if batch.places:
+            ids = await place_set_ids(self.means.database.pool, batch.places)
+            await imports.know_places(self.on, {number: ids[zones] for zones, number in batch.places.items()})
+        if batch.staged:
+            await imports.stage(self.on, batch.staged)
             if self.options.auto_create_companies:
                 await imports.add_companies(self.on, self.team_id)
             self._count(await imports.add_staged(self.on, self.team_id, self.options.default_company_id, keep=self._keep))

@@ -32,6 +32,12 @@ class FileRefused(Invalid):
         super().__init__({field: f"{', '.join(where)}: {said}" if where else said})
         self.row = row
         self.column = column
+        self.told = (said, row, column, field)
+
+    @classmethod
+    def again(cls, said: str, row: int | None, column: int | None, field: str) -> FileRefused:
+        """The refusal that `told` was of, after it came from another process."""
+        return cls(said, row=row, column=column, field=field)
 
 
 class Sheet:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from dialer.flows.importing import import_contacts
+from dialer.flows.importing.batches import BATCH
 from dialer.flows.importing.options import ImportOptions
-from dialer.flows.importing.run import BATCH
 from tests.support.api import Answer, Api
 
 IMPORT = "/api/crm/contacts/import"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dialer.flows.importing.run import BATCH
+from dialer.flows.importing.batches import BATCH
 from dialer.flows.importing.sheet import LONGEST_RECORD
 from tests.support.api import Api
 

@@ -95,3 +95,14 @@ def test_regions_are_countries_with_a_number_plan() -> None:
     assert phone.is_region("DE")
     assert not phone.is_region("XX")
     assert not phone.is_region("de")
+
+
+@pytest.mark.parametrize(
+    "written", ["+1 415 555 2671", "+39 06 1234 5678", "+44 7911 123456", "+7 916 123-45-67", "+80012345678"]
+)
+def test_it_says_which_digits_tell_its_zones(written: str) -> None:
+    from scheduler.zones import candidates
+
+    found = normalise(written, "US")
+    assert isinstance(found, Phone)
+    assert candidates(None, found.number, found.telling) == candidates(None, found.number)

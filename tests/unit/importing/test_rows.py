@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from dialer.domain.phone import E164
 from dialer.flows.importing.columns import SPELLINGS, Columns, resolve
 from dialer.flows.importing.rejects import harmless
-from dialer.flows.importing.rows import Good, Reader, Reject
+from dialer.flows.importing.rows import Reader
 from dialer.flows.importing.sheet import FileRefused, Sheet
+from dialer.store.imports import Rejected, Staged
 
 HEADER = ["First Name", "Last Name", "Phone", "E-Mail", "DNC", "TZ", "Tags", "custom.x"]
 READER = Reader(resolve(HEADER, None, ","), "US")
@@ -34,11 +35,12 @@ plausible = st.tuples(
 @given(cells | plausible.map(list))
 def test_any_record_is_a_row_or_is_rejected_with_a_reason(record: list[str]) -> None:
     match READER.read(7, record):
-        case Good(staged=staged, zones=zones):
+        case Staged() as staged:
             assert staged.first_name and staged.last_name
             assert staged.phone is None or E164.fullmatch(staged.phone)
+            zones = next(zones for zones, number in READER.places.items() if number == staged.place)
             assert (zones == ()) == (staged.place_source == "unknown")
-        case Reject(row=row, field=field, message=message, cells=kept):
+        case Rejected(row_number=row, field=field, message=message, cells=kept):
             assert (row, kept) == (7, record)
             assert field and message
             assert "4155552671" not in message

@@ -62,6 +62,30 @@ def test_else_the_place_is_unknown(number: str | None) -> None:
     assert candidates(None, number) == UNKNOWN
 
 
+def test_the_digits_that_tell_a_numbers_zones_say_what_the_library_says() -> None:
+    """For an example of every type of number of every country, and for its neighbours."""
+    import phonenumbers as plans
+    from phonenumbers.timezone import time_zones_for_number
+
+    kinds = [getattr(plans.PhoneNumberType, name) for name in dir(plans.PhoneNumberType) if name.isupper()]
+    checked = 0
+    for country in plans.SUPPORTED_REGIONS:
+        for example in filter(None, (plans.example_number_for_type(country, kind) for kind in kinds)):
+            number = plans.format_number(example, plans.PhoneNumberFormat.E164)
+            for other in {
+                number,
+                *(number[:at] + str((int(number[at]) + 3) % 10) + number[at + 1 :] for at in (4, 5, 7) if at < len(number)),
+            }:
+                try:
+                    found = sorted(set(time_zones_for_number(plans.parse(other))))
+                except plans.NumberParseException:
+                    found = []
+                said = tuple(found) if all(map(is_zone, found)) else ()
+                assert candidates(None, other).zones == said
+                checked += bool(said)
+    assert checked > 2_000
+
+
 def test_a_clock_change_splits_its_day() -> None:
     day = 20_541  # 2026-03-29
     assert offsets("Europe/Berlin", day) == ((0, 3600), (3600, 7200))
