@@ -12,11 +12,14 @@ from dialer.api import (
     campaigns,
     companies,
     contacts,
+    custom_fields,
     errors,
+    events,
     health,
     imports,
     openapi,
     phone_numbers,
+    suppression_lists,
     suppressions,
 )
 from dialer.api.auth import Gate
@@ -32,8 +35,11 @@ CRM: tuple[APIRouter, ...] = (
     phone_numbers.router,
     campaigns.router,
     campaign_contacts.router,
+    events.router,
     calls.router,
+    suppression_lists.router,
     suppressions.router,
+    custom_fields.router,
 )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeAlias
 
 from fastapi import Depends, Request
@@ -15,11 +16,15 @@ from dialer.settings import Settings
 from dialer.store.database import Database
 from scheduler.clock import Clock
 
+MOST_STREAMS = 500
+"""Event streams that one process keeps open; each reads the ledger twice to four times a second."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiContext:
     """`pause` waits out the fence (seconds); `release` and `preview` decide a run of one campaign, `hang_up` ends its calls,
-    `follow` takes what the carrier of a trunk told."""
+    `follow` takes what the carrier of a trunk told; `stopping` is set when the process is to end, `streams` is the room for open
+    event streams."""
 
     database: Database
     clock: Clock
@@ -31,6 +36,8 @@ class ApiContext:
     preview: Callable[[str], Awaitable[Sequence[Any]]]
     hang_up: Callable[[str], Awaitable[None]]
     follow: Callable[[str, Sequence[CallEvent]], Awaitable[None]]
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    streams: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_STREAMS))
 
 
 def _of_app(request: Request) -> ApiContext:

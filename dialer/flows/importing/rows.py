@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
+from dialer.domain.custom_field import NO, YES, CustomField
 from dialer.domain.phone import MISSING, NotPhone, Phone, normalise
 from dialer.flows.contacts import EMAIL, SUBDIVISION
 from dialer.flows.importing.columns import Columns, spelled
 from dialer.store.imports import Staged
 from scheduler.zones import candidates, is_zone
-
-YES: Final = frozenset({"yes", "true", "1", "x", "y", "t", "on", "ja", "oui", "si", "sí"})
-NO: Final = frozenset({"no", "false", "0", "n", "f", "off", "nein", "non"})
 
 MOST: Final[Mapping[str, int]] = {"first_name": 200, "last_name": 200, "company": 200, "notes": 20_000}
 MOST_ELSE: Final = 500
@@ -55,11 +53,13 @@ _known_zone = lru_cache(maxsize=1024)(is_zone)
 
 
 class Reader:
-    """Reads the records of one file. `region` is where numbers without a country code are read."""
+    """Reads the records of one file. `region` is where numbers without a country code are read, `fields` are the custom fields
+    that are defined."""
 
-    def __init__(self, columns: Columns, region: str) -> None:
+    def __init__(self, columns: Columns, region: str, fields: Iterable[CustomField] = ()) -> None:
         self._columns = columns
         self._region = region
+        self._fields = {field.key: field for field in fields}
         self._texts = [
             (name, index)
             for name, index in columns.fields.items()
@@ -154,11 +154,18 @@ class Reader:
 
     def _custom(self, cells: Sequence[str]) -> str | None:
         """As JSON."""
-        found: dict[str, str] = {}
+        found: dict[str, Any] = {}
         for key, index in self._columns.custom.items():
             text = cells[index].strip() if index < len(cells) else ""
             if len(text) > CUSTOM_TEXT:
                 raise _Fault(f"custom.{key}", f"is longer than {CUSTOM_TEXT:,} characters; shorten it")
             if text:
-                found[key] = text
+                found[key] = self._typed(key, text)
         return json.dumps(found, ensure_ascii=False) if found else None
+
+    def _typed(self, key: str, text: str) -> Any:
+        field = self._fields.get(key)
+        try:
+            return text if field is None else field.read(text)
+        except ValueError as fault:
+            raise _Fault(f"customFields.{key}", str(fault)) from None

@@ -14,6 +14,7 @@ from typing import BinaryIO, Final, TypeAlias
 
 from dialer.domain.errors import Conflict, NotFound
 from dialer.domain.fence import FENCE_SECONDS
+from dialer.flows import custom_fields
 from dialer.flows.campaigns.means import Means
 from dialer.flows.importing.columns import DELIMITERS, resolve
 from dialer.flows.importing.options import ERRORS_TOLD, ImportOptions, ImportResult, RowError
@@ -51,7 +52,8 @@ async def import_contacts(
         raise FileRefused(f"is none of {', '.join(DELIMITERS.values())}; send one of them", field="delimiter")
     region = await _region(means.database, team_id, options.default_company_id)
     sheet = await asyncio.to_thread(Sheet, file, options.delimiter)
-    reader = Reader(resolve(sheet.header, options.column_mapping, options.delimiter), region)
+    fields = await custom_fields.defined(means.database, team_id)
+    reader = Reader(resolve(sheet.header, options.column_mapping, options.delimiter), region, fields)
     async with _undoable(means.database, actor, undo=options.dry_run) as on:
         batch_id = await imports.begin(on, team_id, _storable(name), sheet.header)
         if batch_id is None:
