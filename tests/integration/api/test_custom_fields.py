@@ -84,7 +84,7 @@ async def test_a_strangers_definition_does_not_exist(api: Api, stranger: Api) ->
     assert (await stranger.get(URL, teamId=api.team)).status == 403
 
 
-GOOD = {
+GOOD: dict[str, list[Any]] = {
     "text": ["", "x"], "number": [1, 1.5, -2], "boolean": [True, False], "date": ["2026-03-31"],
     "datetime": ["2026-03-31T09:00:00Z", "2026-03-31T09:00:00+02:00"], "select": ["red"], "multi_select": [[], ["red", "blue"]],
 }  # fmt: skip
