@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, select, tuple_
+from sqlalchemy import ColumnElement, and_, literal, select, tuple_
 
 from dialer.store.database import Database
 from dialer.store.rows import Row, all_rows
@@ -63,7 +63,7 @@ _LISTED: Final = "jsonb_to_recordset(cast(:piece as jsonb)) as s(number text, re
 PUT: Final = f"""
 with put as (
   insert into suppressions as e (scope, team_id, campaign_id, phone_number, reason, source, expires_at)
-    select :scope, :team, :campaign, s.number, s.reason, s.source, s.until from {_LISTED} order by s.number
+    select :scope, cast(:team as text), cast(:campaign as text), s.number, s.reason, s.source, s.until from {_LISTED} order by s.number
   on conflict (phone_number, scope, coalesce(team_id, ''), coalesce(campaign_id, '')) do update set
     reason = coalesce(excluded.reason, e.reason), source = coalesce(excluded.source, e.source),
     expires_at = case when e.expires_at is not null and excluded.expires_at is not null
@@ -151,4 +151,7 @@ async def pages(database: Database, where: Where | None, team: str | None) -> As
             yield rows
         if len(rows) < PAGE:
             return
-        behind = [tuple_(c.created_at, c.id) < tuple_(rows[-1]["created_at"], rows[-1]["id"])]
+        last = rows[-1]
+        behind = [
+            tuple_(c.created_at, c.id) < tuple_(literal(last["created_at"], c.created_at.type), literal(last["id"], c.id.type))
+        ]
