@@ -63,7 +63,8 @@ _LISTED: Final = "jsonb_to_recordset(cast(:piece as jsonb)) as s(number text, re
 PUT: Final = f"""
 with put as (
   insert into suppressions as e (scope, team_id, campaign_id, phone_number, reason, source, expires_at)
-    select :scope, cast(:team as text), cast(:campaign as text), s.number, s.reason, s.source, s.until from {_LISTED} order by s.number
+    select :scope, cast(:team as text), cast(:campaign as text), s.number, s.reason, s.source, s.until
+    from {_LISTED} order by s.number
   on conflict (phone_number, scope, coalesce(team_id, ''), coalesce(campaign_id, '')) do update set
     reason = coalesce(excluded.reason, e.reason), source = coalesce(excluded.source, e.source),
     expires_at = case when e.expires_at is not null and excluded.expires_at is not null
