@@ -229,7 +229,7 @@ async def run_api(settings: Settings) -> None:
         duties = Duties()
         duties.start("settle", h.settler.run())
         duties.start("rest", h.settler.run_rest())
-        app = build(api_context(h, carriers))
+        app = build(api_context(h, carriers, duties.stop))
         serving = duties.start("http", serve(app, settings.http.host, settings.http.port, duties.stop))
         try:
             await duties.until_stopped()
@@ -238,8 +238,8 @@ async def run_api(settings: Settings) -> None:
             await duties.end()
 
 
-def api_context(h: House, carriers: Mapping[str, Trunk]) -> ApiContext:
-    """What the API's routes work with."""
+def api_context(h: House, carriers: Mapping[str, Trunk], stopping: asyncio.Event | None = None) -> ApiContext:
+    """What the API's routes work with; `stopping` ends the streams that would never end by themselves."""
     from dialer.api.context import ApiContext
 
     def book() -> LedgerBook:
@@ -258,6 +258,7 @@ def api_context(h: House, carriers: Mapping[str, Trunk]) -> ApiContext:
         hang_up=lambda campaign: hang_up_campaign(h.database.pool, adapters, campaign),
         follow=h.follower.follow,
         imports=asyncio.Semaphore(h.settings.http.large_imports),
+        stopping=stopping or asyncio.Event(),
     )
 
 

@@ -13,14 +13,17 @@ from dialer.api import (
     campaigns,
     companies,
     contacts,
+    custom_fields,
     dashboard,
     docs,
     errors,
+    events,
     health,
     hooks,
     imports,
     openapi,
     phone_numbers,
+    suppression_lists,
     suppressions,
 )
 from dialer.api.auth import Gate
@@ -39,8 +42,11 @@ CRM: tuple[APIRouter, ...] = (
     campaigns.router,
     campaign_contacts.router,
     dashboard.router,
+    events.router,
     calls.router,
+    suppression_lists.router,
     suppressions.router,
+    custom_fields.router,
 )
 
 

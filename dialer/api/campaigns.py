@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
 from fastapi import Query as FromQuery
+from fastapi.responses import StreamingResponse
 from pydantic import AliasChoices, Field
 
 from dialer.api.auth import may, own_team
@@ -24,6 +25,7 @@ from dialer.api.shapes import (
     Page,
     PageQuery,
     Prose,
+    Query,
     Record,
 )
 from dialer.domain.errors import Forbidden
@@ -31,6 +33,7 @@ from dialer.domain.keys import Caller
 from dialer.domain.machine import CampaignStatus
 from dialer.flows.campaigns.create import NewCampaign, create_campaign
 from dialer.flows.campaigns.edit import delete_campaign, edit_campaign
+from dialer.flows.campaigns.export import COLUMNS, results_csv
 from dialer.flows.campaigns.look import get_campaign, list_campaigns
 from dialer.flows.campaigns.run import run_campaign
 from dialer.flows.campaigns.stop import InFlight, cancel_campaign, pause_campaign, resume_campaign
@@ -113,6 +116,10 @@ class StopBody(Body):
 
 class ResumeBody(Body):
     in_flight: Literal["finish", "hangUp"] | None = Field(default=None, description="Accepted and without effect")
+
+
+class ExportQuery(Query):
+    bom: bool = Field(default=False, description="Begin with a byte order mark, by which Excel knows UTF-8")
 
 
 class Campaign(Record):
@@ -235,3 +242,20 @@ async def resume(id: str, caller: Runner, context: Context, body: ResumeBody | N
 async def cancel(id: str, caller: Runner, context: Context, body: StopBody | None = None) -> CampaignAnswer:
     in_flight = InFlight((body or StopBody()).in_flight)
     return _answer(await cancel_campaign(context, caller.team_id, caller.actor, id, in_flight))
+
+
+@router.get(
+    "/campaigns/{id}/export",
+    summary="The results of a campaign as CSV",
+    description=f"""UTF-8, a row for each contact of the campaign in the order in which the contacts were made; each row is of the
+moment in which it is read. Columns, in this order: `{"`, `".join(COLUMNS)}`; then `custom.<key>` for each custom field that is
+defined, and `extracted.<key>` for each that extraction may fill, both in the order of their keys. New columns come at the end of
+the first group. A cell that a spreadsheet would take for a formula (it begins with = + - @ tab CR LF) has an apostrophe in front;
+phone numbers, a plus and digits, are as they are.""",
+    response_class=StreamingResponse,
+    responses={200: {"description": "The file", "content": {"text/csv": {"schema": {"type": "string"}}}}},
+)
+async def export(id: str, query: Annotated[ExportQuery, FromQuery()], caller: Reader, context: Context) -> StreamingResponse:
+    pieces = await results_csv(context.database, caller.team_id, id, mark=query.bom)
+    headers = {"Content-Disposition": f'attachment; filename="campaign-{id}.csv"'}
+    return StreamingResponse(pieces, media_type="text/csv; charset=utf-8", headers=headers)

@@ -16,11 +16,15 @@ from dialer.settings import Settings
 from dialer.store.database import Database
 from scheduler.clock import Clock
 
+MOST_STREAMS = 500
+"""Event streams that one process keeps open; each reads the ledger twice to four times a second."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiContext:
     """`pause` waits out the fence (seconds); `release` and `preview` decide a run of one campaign, `hang_up` ends its calls,
-    `follow` takes what the carrier of a trunk told; `imports` is the room for large imports."""
+    `follow` takes what the carrier of a trunk told; `stopping` is set when the process is to end, `imports` is the room for
+    large imports, `streams` that for open event streams."""
 
     database: Database
     clock: Clock
@@ -33,6 +37,8 @@ class ApiContext:
     hang_up: Callable[[str], Awaitable[None]]
     follow: Callable[[str, Sequence[CallEvent]], Awaitable[None]]
     imports: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    streams: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_STREAMS))
 
 
 def _of_app(request: Request) -> ApiContext:

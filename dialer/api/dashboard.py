@@ -14,13 +14,13 @@ from dialer.api.calls import Call
 from dialer.api.campaign_contacts import Member, StatusCounts
 from dialer.api.campaigns import Campaign
 from dialer.api.context import Context
-from dialer.api.shapes import Answer, Digits, Query, Record
+from dialer.api.shapes import PLAIN, Answer, Query, Record
 from dialer.domain.keys import Caller
 from dialer.flows.campaigns.dashboard import dashboard_of
 
 router = APIRouter(tags=["campaigns"])
 Reader = Annotated[Caller, may("campaigns:read")]
-Shown = Annotated[Digits, Field(ge=1, le=100)]
+Shown = Annotated[int, Field(ge=1, le=100), PLAIN]
 
 
 class DashboardQuery(Query):

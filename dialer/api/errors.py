@@ -67,7 +67,7 @@ class ErrorAnswer(BaseModel):
 
 MOST_BODY = 8 * 1024 * 1024
 MOST_FILE = 1024 * 1024 * 1024
-LIMITS: Mapping[str, int] = {"/api/crm/contacts/import": MOST_FILE}
+LIMITS: Mapping[str, int] = {"/api/crm/contacts/import": MOST_FILE, "/api/crm/suppressions/import": MOST_FILE}
 """Bytes of a body, by address where it is not `MOST_BODY`."""
 
 

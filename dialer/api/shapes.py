@@ -100,8 +100,8 @@ Instant: TypeAlias = Annotated[datetime, Field(strict=False), BeforeValidator(_t
 """A moment in ISO 8601 with its offset; UTC once read."""
 Count: TypeAlias = Annotated[int, Field(ge=1, le=2_147_483_647)]
 """A positive number that fits the ledger."""
-Digits: TypeAlias = Annotated[int, BeforeValidator(_plain_digits)]
-"""A whole number in a query string."""
+PLAIN = BeforeValidator(_plain_digits)
+"""For a whole number in a query string; stands after its bounds, or the document would not tell them."""
 Id: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_storable)]
 
 OMITTED: Any = Field(default_factory=lambda: None)
@@ -153,8 +153,8 @@ def once(request: Request) -> None:
 
 
 class Paging(Query):
-    limit: Annotated[Digits, Field(ge=1, le=LIMIT_MOST)] = LIMIT_DEFAULT
-    offset: Annotated[Digits, Field(ge=0, le=2_147_483_647)] = 0
+    limit: Annotated[int, Field(ge=1, le=LIMIT_MOST), PLAIN] = LIMIT_DEFAULT
+    offset: Annotated[int, Field(ge=0, le=2_147_483_647), PLAIN] = 0
 
 
 class PageQuery(Paging):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,8 +11,6 @@ import typer
 from dialer.cli.context import ConfigOption, Failed, JsonOption, on_means
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from dialer.api.context import ApiContext
 
 app = typer.Typer(help="Campaigns: who is called, when, and by whom.", no_args_is_help=True)
@@ -238,3 +237,23 @@ def watch(campaign: CampaignArgument, config: ConfigOption = None, json: JsonOpt
     row = _work(config, campaign, work)
     if not json:
         _answer(row, json)
+
+
+@app.command()
+def export(
+    campaign: CampaignArgument,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write; standard output if left out.")] = None,
+    bom: Annotated[bool, typer.Option("--bom", help="Begin with the byte order mark by which Excel knows UTF-8.")] = False,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """The results as CSV, one row per contact. With --json, what was written (needs --output)."""
+    from dialer.cli.output import say_written, write_csv
+    from dialer.flows.campaigns.export import results_csv
+
+    async def work(context: ApiContext, team: str) -> int:
+        return await write_csv(await results_csv(context.database, team, campaign, mark=bom), output)
+
+    if json and output is None:
+        raise Failed("--json: name the file with --output, so that the CSV does not mix with the answer")
+    say_written(_work(config, campaign, work), output, json)

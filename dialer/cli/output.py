@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
+
+from dialer.cli.context import Failed
 
 PIPE_COLUMNS = 1000
 
@@ -64,3 +68,31 @@ def progress_over(size: int, position: Callable[[], int], unit: str, *, silent: 
             progress.stop()
 
     return show
+
+
+async def write_csv(pieces: AsyncIterator[str], output: Path | None) -> int:
+    """Write the pieces of a CSV file as they come; how many rows there were below the header."""
+    rows = -1
+    try:
+        target = sys.stdout if output is None else output.open("w", encoding="utf-8", newline="")
+    except OSError as fault:
+        raise Failed(f"{output}: cannot be written ({fault.strerror})") from None
+    try:
+        async for piece in pieces:
+            rows += sum(1 for _ in csv.reader(piece.splitlines(keepends=True)))
+            target.write(piece)
+        target.flush()
+    finally:
+        if output is not None:
+            target.close()
+    return rows
+
+
+def say_written(rows: int, output: Path | None, json: bool) -> None:
+    """What became of it, where the CSV itself is not the answer."""
+    if output is None:
+        return
+    if json:
+        print_json({"file": str(output), "rows": rows})
+    else:
+        print(f"{rows} rows written to {output}")

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 from dialer.domain.errors import Conflict, Invalid, NotFound
 from dialer.domain.fence import FENCE_SECONDS
 from dialer.domain.phone import phone_of
+from dialer.flows import custom_fields
 from dialer.flows.campaigns.means import Means
 from dialer.store import audit, callability, campaigns, contacts, teams
 from dialer.store.campaigns import LOCK_ROUNDS
@@ -76,6 +77,7 @@ async def create(database: Database, team_id: str, actor: str, values: Mapping[s
 async def prepare(database: Database, team_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """The whole row of a new contact, judged and placed, to be handed to `add`. Raises Invalid."""
     kept = judged({**DEFAULTS, **values}, await _region(database, team_id))
+    await custom_fields.check(database, team_id, kept["custom_fields"])
     return {**kept, "team_id": team_id, **await _placed(database, kept.get("timezone"), kept.get("phone"))}
 
 
@@ -104,6 +106,7 @@ async def change(means: Means, team_id: str, actor: str, contact_id: str, values
     """
     database, now = means.database, means.clock.now()
     kept = judged(values, await _region(database, team_id))
+    await custom_fields.check(database, team_id, kept.get("custom_fields"))
     async with reading(database) as on:
         before = await _found(on, team_id, contact_id)
     moves = any(name in kept and kept[name] != before[name] for name in ("phone", "timezone"))

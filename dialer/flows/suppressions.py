@@ -18,7 +18,7 @@ from dialer.flows.campaigns.means import Means
 from dialer.flows.teams import find_team
 from dialer.store import audit, campaigns, suppressions
 from dialer.store.database import Database
-from dialer.store.suppressions import Entry
+from dialer.store.suppressions import Entry, Scope
 from dialer.store.transaction import reading, transaction
 
 
@@ -48,17 +48,25 @@ async def suppress(means: Means, actor: str, entry: Entry) -> Mapping[str, Any]:
 
 
 async def list_suppressions(
-    database: Database, team: str, *, number: str | None = None, campaign: str | None = None, limit: int = 50, offset: int = 0
+    database: Database,
+    team: str | None,
+    *,
+    number: str | None = None,
+    campaign: str | None = None,
+    scope: Scope | None = None,
+    limit: int = 50,
+    offset: int = 0,
 ) -> tuple[list[Mapping[str, Any]], int]:
-    """One page of the team's own entries, newest first, and the count of all that match. Raises `Invalid` for a `number` that is
-    none."""
+    """One page of the team's own entries (None = of the global ones), newest first, and the count of all that match. Raises
+    `Invalid` for a `number` that is none."""
     number = None if number is None else await _e164(database, team, number)
     async with reading(database) as on:
-        return await suppressions.listing(on, team, number=number, campaign=campaign, limit=limit, offset=offset)
+        return await suppressions.listing(on, team, number=number, campaign=campaign, scope=scope, limit=limit, offset=offset)
 
 
-async def lift(means: Means, team: str, actor: str, suppression: str) -> Mapping[str, Any]:
-    """Take an entry away. Who was skipped because of it stays skipped; who was put off may be called again. Raises `NotFound`."""
+async def lift(means: Means, team: str | None, actor: str, suppression: str) -> Mapping[str, Any]:
+    """Take an entry of a team away, or a global one (`team` None). Who was skipped because of it stays skipped; who was put off
+    may be called again. Raises `NotFound`."""
     now = means.clock.now()
     async with transaction(means.database, actor) as on:
         row = await suppressions.remove(on, team, suppression)

@@ -34,6 +34,12 @@ async def find(pool: Pool, key_hash: bytes, now: datetime) -> Caller | None:
     return None if row is None else Caller(row["id"], row["team_id"], frozenset(row["scopes"]))
 
 
+async def still_good(pool: Pool, key_id: str, now: datetime) -> bool:
+    """Whether a key that was good before is valid at `now`: for answers that take longer than a moment."""
+    found = "select 1 from api_keys where id = $1 and revoked_at is null and (expires_at is null or expires_at > $2)"
+    return await pool.fetchval(found, key_id, now) is not None
+
+
 async def add(
     on: Transaction, *, team_id: str, name: str, key_hash: bytes, prefix: str, scopes: Sequence[str], expires_at: datetime | None
 ) -> ApiKey:

@@ -49,11 +49,20 @@ async def put(on: Transaction, entry: Entry) -> Row:
 
 
 async def listing(
-    on: Transaction, team: str, *, number: str | None, campaign: str | None, limit: int, offset: int
+    on: Transaction,
+    team: str | None,
+    *,
+    number: str | None,
+    campaign: str | None,
+    scope: Scope | None = None,
+    limit: int,
+    offset: int,
 ) -> tuple[list[Row], int]:
-    """One page of the team's own entries, newest first, and how many there are in all."""
+    """One page of the team's own entries (None = of the global ones), newest first, and how many there are in all."""
     c = suppressions.c
-    wanted = [c.team_id == team]
+    wanted = [c.team_id.is_(None) if team is None else c.team_id == team]
+    if scope is not None:
+        wanted.append(c.scope == scope)
     if number is not None:
         wanted.append(c.phone_number == number)
     if campaign is not None:
@@ -63,9 +72,10 @@ async def listing(
     return all_rows(await on.execute(page)), count or 0
 
 
-async def remove(on: Transaction, team: str, suppression: str) -> Row | None:
-    """The entry that is gone now; None when the team has none of this id."""
-    statement = delete(suppressions).where(suppressions.c.id == suppression, suppressions.c.team_id == team)
+async def remove(on: Transaction, team: str | None, suppression: str) -> Row | None:
+    """The entry that is gone now; None when the team has none of this id, or there is no global one (`team` None)."""
+    c = suppressions.c
+    statement = delete(suppressions).where(c.id == suppression, c.team_id.is_(None) if team is None else c.team_id == team)
     return row_or_none(await on.execute(statement.returning(suppressions)))
 
 

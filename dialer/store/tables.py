@@ -135,6 +135,20 @@ contacts = Table(
     *_born("created_at", "updated_at"),
 )
 
+custom_fields = Table(
+    "custom_fields",
+    metadata,
+    _id(),
+    _text("team_id"),
+    _text("key"),
+    _text("label"),
+    _text("type"),
+    _list("options"),
+    _text("description", null=True),
+    _flag("extractable"),
+    *_born("created_at", "updated_at"),
+)
+
 assistants = Table(
     "assistants",
     metadata,
@@ -323,6 +337,7 @@ history = Table(
     _text("after", null=True),
     *_texts("reason"),
     _text("actor"),
+    Column("xid", BigInteger),
 )
 
 legal_turns = Table("legal_turns", metadata, _text("entity"), _text("before", null=True), _text("after"))

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 
 from dialer.domain.errors import NotFound
+from dialer.flows.cells import harmless, line
 from dialer.store import imports
 from dialer.store.database import Database
 from dialer.store.transaction import reading
 
 ADDED = ("rejected_row", "rejected_field", "rejected_message")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
-
-def harmless(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    return "'" + cell if cell.startswith(_FORMULA) else cell
 
 
 async def rejects_csv(database: Database, team_id: str, batch_id: str) -> AsyncIterator[str]:
@@ -30,14 +23,8 @@ async def rejects_csv(database: Database, team_id: str, batch_id: str) -> AsyncI
 
 
 async def _pieces(database: Database, batch_id: str, header: list[str]) -> AsyncIterator[str]:
-    yield _line([*map(harmless, header), *ADDED])
+    yield line([*map(harmless, header), *ADDED])
     async with reading(database) as on:
         async for row in imports.rejects(on, batch_id):
             cells = [*row["cells"], *[""] * (len(header) - len(row["cells"]))]
-            yield _line([*map(harmless, cells), str(row["row_number"]), row["field"], row["message"]])
-
-
-def _line(cells: Iterable[str]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerow(cells)
-    return text.getvalue()
+            yield line([*map(harmless, cells), str(row["row_number"]), row["field"], row["message"]])

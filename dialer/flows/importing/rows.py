@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
+from dialer.domain.custom_field import NO, YES, CustomField
 from dialer.domain.phone import NotPhone, Phone, normalise
 from dialer.flows.contacts import EMAIL, SUBDIVISION
 from dialer.flows.importing.columns import Columns, spelled
 from dialer.store.imports import Rejected, Staged
 from scheduler.zones import candidates, is_zone
-
-YES: Final = frozenset({"yes", "true", "1", "x", "y", "t", "on", "ja", "oui", "si", "sí"})
-NO: Final = frozenset({"no", "false", "0", "n", "f", "off", "nein", "non"})
 
 MOST: Final[Mapping[str, int]] = {"first_name": 200, "last_name": 200, "company": 200, "notes": 20_000}
 MOST_ELSE: Final = 500
@@ -46,14 +44,16 @@ def _tags(text: str) -> str | None:
 
 
 class Reader:
-    """Reads the records of one file. `region` is where numbers without a country code are read. `places` are the sets of zones
-    that its rows had so far, each with the number by which they name it. Messages name problem and remedy, never a whole number.
+    """Reads the records of one file. `region` is where numbers without a country code are read, `fields` are the custom
+    fields that are defined. `places` are the sets of zones that its rows had so far, each with the number by which they name it.
+    Messages name problem and remedy, never a whole number.
     """
 
-    def __init__(self, columns: Columns, region: str) -> None:
+    def __init__(self, columns: Columns, region: str, fields: Iterable[CustomField] = ()) -> None:
         self._columns = columns
         self._region = region
         self.places: dict[Zones, int] = {}
+        self._fields = {field.key: field for field in fields}
         self._texts = [
             (name, index, MOST.get(name, MOST_ELSE))
             for name, index in columns.fields.items()
@@ -144,11 +144,18 @@ class Reader:
         """As JSON."""
         if not self._columns.custom:
             return None
-        found: dict[str, str] = {}
+        found: dict[str, Any] = {}
         for key, index in self._columns.custom.items():
             text = cells[index].strip() if index < len(cells) else ""
             if len(text) > CUSTOM_TEXT:
                 raise _Fault(f"custom.{key}", f"is longer than {CUSTOM_TEXT:,} characters; shorten it")
             if text:
-                found[key] = text
+                found[key] = self._typed(key, text)
         return json.dumps(found, ensure_ascii=False) if found else None
+
+    def _typed(self, key: str, text: str) -> Any:
+        field = self._fields.get(key)
+        try:
+            return text if field is None else field.read(text)
+        except ValueError as fault:
+            raise _Fault(f"customFields.{key}", str(fault)) from None

@@ -14,6 +14,7 @@ from typing import BinaryIO, Final, Protocol
 
 from dialer.domain.errors import Conflict, NotFound
 from dialer.domain.fence import FENCE_SECONDS
+from dialer.flows import custom_fields
 from dialer.flows.campaigns.means import Means
 from dialer.flows.importing.apart import NextBatch, reading_of
 from dialer.flows.importing.batches import Batch
@@ -57,7 +58,8 @@ async def import_contacts(
         raise FileRefused(f"is none of {', '.join(DELIMITERS.values())}; send one of them", field="delimiter")
     region = await _region(means.database, team_id, options.default_company_id)
     sheet = await asyncio.to_thread(Sheet, file, options.delimiter)
-    reader = Reader(resolve(sheet.header, options.column_mapping, options.delimiter), region)
+    fields = await custom_fields.defined(means.database, team_id)
+    reader = Reader(resolve(sheet.header, options.column_mapping, options.delimiter), region, fields)
     async with (
         reading_of(file, sheet, options.delimiter, reader, means.imports) as next_batch,
         _undoable(means.database, actor, undo=options.dry_run) as on,

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dialer.domain.phone import E164
+from dialer.flows.cells import harmless
 from dialer.flows.importing.columns import SPELLINGS, Columns, resolve
-from dialer.flows.importing.rejects import harmless
 from dialer.flows.importing.rows import Reader
 from dialer.flows.importing.sheet import FileRefused, Sheet
 from dialer.store.imports import Rejected, Staged

@@ -1,0 +1,52 @@
+"""`dialer suppression …` and `dialer campaign export`."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from dialer.store.database import Database
+from tests.integration.cli.test_command_line import REFUSED, Shell
+from tests.support.ledger import seed
+
+
+@pytest.fixture
+def dialer(database_url: str, redis_url: str) -> Shell:
+    return Shell(database_url, redis_url)
+
+
+async def test_suppressions_are_added_listed_written_read_and_removed(dialer: Shell, database: Database, tmp_path: Path) -> None:
+    where = await seed(database.pool, contacts=3)
+    team = ("--team", where.team)
+    assert "--team" in await dialer("suppression", "list", code=REFUSED)
+    entry = json.loads(await dialer("suppression", "add", "+493010000001", *team, "--reason", "asked", "--json"))
+    assert (entry["scope"], entry["phone_number"], entry["reason"]) == ("team", "+493010000001", "asked")
+    skipped = "select count(*) from campaign_contacts where status = 'skipped'"
+    assert await database.pool.fetchval(skipped) == 1
+    everywhere = json.loads(await dialer("suppression", "add", "+493010000002", "--global", "--until", "2099-01-01", "--json"))
+    assert (everywhere["scope"], everywhere["expires_at"]) == ("global", "2099-01-01T00:00:00Z")
+    numbers = tmp_path / "numbers.csv"
+    numbers.write_text("phone_number\n+493010000003\n12\n")
+    done = json.loads(await dialer("suppression", "import", str(numbers), *team, "--json"))
+    assert (done["imported"], done["failed"], done["stopped"], done["errors"][0]["row"]) == (1, 1, 1, 3)
+    assert len(json.loads(await dialer("suppression", "list", *team, "--json"))) == 2
+    written = tmp_path / "out.csv"
+    assert json.loads(await dialer("suppression", "export", *team, "--output", str(written), "--json"))["rows"] == 2
+    assert {row["phone_number"] for row in csv.DictReader(written.open())} == {"+493010000001", "+493010000003"}
+    assert "+493010000002" in await dialer("suppression", "export", "--global")
+    await dialer("suppression", "remove", entry["id"], *team)
+    await dialer("suppression", "remove", everywhere["id"], "--global")
+    assert await database.pool.fetchval("select count(*) from suppressions") == 1
+
+
+async def test_the_results_of_a_campaign_are_written(dialer: Shell, database: Database, tmp_path: Path) -> None:
+    campaign = (await seed(database.pool, contacts=3)).campaign
+    said = await dialer("campaign", "export", campaign)
+    assert said.count("\n") == 4 and said.startswith("campaign_contact_id,")
+    file = tmp_path / "results.csv"
+    assert "3 rows" in await dialer("campaign", "export", campaign, "--output", str(file), "--bom")
+    assert file.read_bytes().startswith(b"\xef\xbb\xbf")
+    assert "camp_x" in await dialer("campaign", "export", "camp_x", code=REFUSED)
