@@ -12,7 +12,7 @@ from pydantic import Field
 from dialer.api.auth import may
 from dialer.api.contacts import ContactFields
 from dialer.api.context import Context
-from dialer.api.shapes import LIMIT_DEFAULT, LIMIT_MOST, Answer, Body, Id, Line, Name, Page, Query, Record
+from dialer.api.shapes import LIMIT_DEFAULT, LIMIT_MOST, Answer, Body, Id, Line, Name, Page, Query, Record, WaitingFor
 from dialer.domain.errors import Invalid
 from dialer.domain.keys import Caller
 from dialer.domain.machine import ContactStatus
@@ -85,11 +85,6 @@ class Person(Record):
     do_not_call: bool
 
 
-class WaitingFor(Record):
-    reason: str
-    until: datetime | None
-
-
 class Member(Record):
     id: str
     status: ContactStatus
@@ -101,7 +96,7 @@ class Member(Record):
     completed_at: datetime | None
     created_at: datetime
     contact: Person
-    waiting_for: WaitingFor | None = Field(description="Why a pending contact is not being called now, and until when")
+    waiting_for: WaitingFor | None = Field(description="Why it is not being called now, and until when")
 
 
 class MemberPage(Page):
