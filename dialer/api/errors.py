@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dialer.api.shapes import WaitingFor
 from dialer.domain import errors
 from dialer.queue import QueueUnavailable
 from dialer.store.outage import is_outage
@@ -58,6 +59,7 @@ class ErrorAnswer(BaseModel):
     error: str
     details: ErrorDetails = Field(default_factory=ErrorDetails)
     request_id: str | None = None
+    waiting_for: WaitingFor | None = Field(default=None, description="Of a call that may not be made now: why, and until when")
 
 
 MOST_BODY = 8 * 1024 * 1024
@@ -87,6 +89,7 @@ def answer(
     form: Sequence[str] = (),
     request_id: str | None = None,
     headers: Mapping[str, str] | None = None,
+    waiting_for: Mapping[str, Any] | None = None,
 ) -> JSONResponse:
     body: dict[str, Any] = {
         "success": False,
@@ -95,6 +98,8 @@ def answer(
     }
     if request_id is not None:
         body["request_id"] = request_id
+    if waiting_for is not None:
+        body["waiting_for"] = dict(waiting_for)
     return JSONResponse(body, status, headers=None if headers is None else dict(headers))
 
 
@@ -103,6 +108,8 @@ def refusal(fault: errors.Refused) -> JSONResponse:
     status = next(STATUS[kind] for kind in type(fault).__mro__ if kind in STATUS)
     if isinstance(fault, errors.Invalid):
         return answer(status, str(fault), fields=fault.fields, form=fault.form)
+    if isinstance(fault, errors.NotNow):
+        return answer(status, str(fault), waiting_for=WaitingFor.model_validate(fault.waiting_for).model_dump(mode="json"))
     return answer(status, str(fault), headers={"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None)
 
 

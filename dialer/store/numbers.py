@@ -22,6 +22,12 @@ async def find(on: Transaction, team_id: str, number_id: str) -> Row | None:
     return row_or_none(found)
 
 
+async def with_phone(on: Transaction, team_id: str, phone_number: str) -> Row | None:
+    """The team's number of these digits (E.164)."""
+    found = await on.execute(select(phone_numbers).where(c.team_id == team_id, c.phone_number == phone_number))
+    return row_or_none(found)
+
+
 async def listing(
     on: Transaction, team_id: str, *, assistant_id: str | None, status: str | None, limit: int, offset: int
 ) -> tuple[list[Row], int]:
