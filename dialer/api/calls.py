@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
 from fastapi import Query as FromQuery
@@ -11,13 +11,24 @@ from pydantic import Field
 
 from dialer.api.auth import may, own_team
 from dialer.api.context import Context
-from dialer.api.shapes import Answer, Id, Instant, Page, PageQuery, Record
+from dialer.api.shapes import Answer, Body, Id, Instant, JsonObject, Line, Page, PageQuery, Record
 from dialer.domain.keys import Caller
 from dialer.domain.outcome import Disposition
 from dialer.flows.calls import get_call, list_calls
+from dialer.flows.direct import DirectCall, call_now
 
 router = APIRouter(tags=["calls"])
 Reader = Annotated[Caller, may("calls:read")]
+Creator = Annotated[Caller, may("calls:create")]
+
+
+class CallBody(Body):
+    team_id: Id | None = Field(default=None, description="Not needed: the key says whose call it is")
+    assistant_id: Id
+    to_number: Line = Field(examples=["+14155550123"])
+    from_number: Line | None = Field(default=None, description="One of the assistant's active numbers; absent: any of them")
+    contact_id: Id | None = Field(default=None, description="Whose number it is; absent: whoever has it, else a new contact")
+    metadata: JsonObject | None = Field(default=None, description="Kept, and shown with the call")
 
 
 class CallQuery(PageQuery):
@@ -31,8 +42,9 @@ class CallQuery(PageQuery):
 class Call(Record):
     id: str
     team_id: str
-    campaign_id: str
-    campaign_contact_id: str
+    kind: Literal["campaign", "direct"] = Field(description="direct: asked for by POST /calls, outside campaigns")
+    campaign_id: str | None
+    campaign_contact_id: str | None
     contact_id: str
     assistant_id: str
     adapter: str
@@ -76,6 +88,7 @@ class Turn(Record):
 
 
 class CallDetail(Call):
+    metadata: dict[str, Any] | None = Field(description="As it was sent with a direct call")
     provider_ref: str | None
     transcript: Any = None
     recording_url: Any = None
@@ -91,6 +104,20 @@ class CallAnswer(Answer):
 
 class CallPage(Page):
     calls: list[Call]
+
+
+@router.post("/calls", summary="Call one number now, by the rules that hold for every call")
+async def create(body: CallBody, caller: Creator, context: Context) -> CallAnswer:
+    if body.team_id is not None:
+        own_team(caller, body.team_id)
+    asked = DirectCall(
+        assistant=body.assistant_id,
+        to_number=body.to_number,
+        from_number=body.from_number,
+        contact=body.contact_id,
+        metadata=body.metadata,
+    )
+    return CallAnswer.model_validate({"call": await call_now(context, caller.team_id, caller.actor, asked)})
 
 
 @router.get("/calls", summary="List calls, newest first")

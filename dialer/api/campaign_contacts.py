@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field
 from dialer.api.auth import may, own_team
 from dialer.api.contacts import ContactFields
 from dialer.api.context import Context
-from dialer.api.shapes import Answer, Body, Id, Line, Name, Page, Paging, Record
+from dialer.api.shapes import Answer, Body, Id, Line, Name, Page, Paging, Record, WaitingFor
 from dialer.domain.errors import Invalid
 from dialer.domain.keys import Caller
 from dialer.domain.machine import ContactStatus
@@ -94,11 +94,6 @@ class Person(Record):
     do_not_call: bool
 
 
-class WaitingFor(Record):
-    reason: str
-    until: datetime | None
-
-
 class Member(Record):
     id: str
     status: ContactStatus
@@ -110,7 +105,7 @@ class Member(Record):
     completed_at: datetime | None
     created_at: datetime
     contact: Person
-    waiting_for: WaitingFor | None = Field(description="Why a pending contact is not being called now, and until when")
+    waiting_for: WaitingFor | None = Field(description="Why it is not being called now, and until when")
 
 
 class StatusCounts(Record):

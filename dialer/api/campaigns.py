@@ -26,7 +26,9 @@ from dialer.api.shapes import (
     PageQuery,
     Prose,
     Query,
+    Reason,
     Record,
+    WaitingFor,
 )
 from dialer.domain.errors import Forbidden
 from dialer.domain.keys import Caller
@@ -34,9 +36,10 @@ from dialer.domain.machine import CampaignStatus
 from dialer.flows.campaigns.create import NewCampaign, create_campaign
 from dialer.flows.campaigns.edit import delete_campaign, edit_campaign
 from dialer.flows.campaigns.export import COLUMNS, results_csv
-from dialer.flows.campaigns.look import get_campaign, list_campaigns
+from dialer.flows.campaigns.look import list_campaigns, see_campaign
 from dialer.flows.campaigns.run import run_campaign
 from dialer.flows.campaigns.stop import InFlight, cancel_campaign, pause_campaign, resume_campaign
+from dialer.flows.campaigns.survey import preflight_of
 
 router = APIRouter(tags=["campaigns"])
 Reader = Annotated[Caller, may("campaigns:read")]
@@ -152,8 +155,16 @@ class Campaign(Record):
     updated_at: datetime
 
 
+class CampaignSeen(Campaign):
+    waiting_for: WaitingFor | None = Field(description="Why nobody of the campaign is being called now, and until when")
+
+
 class CampaignAnswer(Answer):
     campaign: Campaign
+
+
+class CampaignSeenAnswer(Answer):
+    campaign: CampaignSeen
 
 
 class CampaignPage(Page):
@@ -175,6 +186,47 @@ class RunAnswer(Answer):
     errors: list[str]
     message: str
     dry_run: bool = Field(serialization_alias="dryRun")
+
+
+class Waiting(Record):
+    reason: Reason
+    contacts: int
+    until: datetime | None = Field(description="The earliest of them")
+
+
+class Estimate(Record):
+    finish_at: datetime | None = Field(description="null: not within 90 days")
+    calls: int
+    slots: int | None
+    seconds_per_call: float
+    measured_over: Literal["campaign", "team", "default"]
+    calls_measured: int
+    how: str
+
+
+class Preflight(Record):
+    """Every contact is in exactly one of dialable_now, later, blocked, never_callable, under_way and done."""
+
+    contacts: int
+    dialable_now: int
+    starting: int = Field(description="Of the dialable: those that would be released at once, into the free slots")
+    later: int
+    next_at: datetime | None
+    later_by_reason: list[Waiting]
+    blocked: int
+    blocked_by_reason: list[Waiting]
+    never_callable: int = Field(description="Their window never opens, or nobody knows their time zone")
+    under_way: int
+    done: int
+    estimate: Estimate
+
+
+class PreflightAnswer(Answer):
+    preflight: Preflight
+
+
+class NoBody(Body):
+    """Nothing needs to be said."""
 
 
 def _answer(row: Any) -> CampaignAnswer:
@@ -203,8 +255,8 @@ async def index(query: Annotated[CampaignQuery, FromQuery()], caller: Reader, co
 
 
 @router.get("/campaigns/{id}", summary="One campaign")
-async def show(id: str, caller: Reader, context: Context) -> CampaignAnswer:
-    return _answer(await get_campaign(context.database, caller.team_id, id))
+async def show(id: str, caller: Reader, context: Context) -> CampaignSeenAnswer:
+    return CampaignSeenAnswer.model_validate({"campaign": await see_campaign(context, caller.team_id, id)})
 
 
 @router.put("/campaigns/{id}", summary="Change the given fields; null clears")
@@ -225,6 +277,11 @@ async def run(id: str, caller: Runner, context: Context, body: RunBody | None = 
     asked = body or RunBody()
     done = await run_campaign(context, caller.team_id, caller.actor, id, max_calls=asked.max_calls, dry_run=asked.dry_run)
     return RunAnswer.model_validate(done)
+
+
+@router.post("/campaigns/{id}/preflight", summary="Count who could be called, when, and who never; places and writes nothing")
+async def preflight(id: str, caller: Reader, context: Context, body: NoBody | None = None) -> PreflightAnswer:
+    return PreflightAnswer.model_validate({"preflight": await preflight_of(context, caller.team_id, id)})
 
 
 @router.post("/campaigns/{id}/pause", summary="Start no more calls; after the answer none starts")

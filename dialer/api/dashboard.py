@@ -12,7 +12,7 @@ from pydantic import Field
 from dialer.api.auth import may
 from dialer.api.calls import Call
 from dialer.api.campaign_contacts import Member, StatusCounts
-from dialer.api.campaigns import Campaign
+from dialer.api.campaigns import CampaignSeen
 from dialer.api.context import Context
 from dialer.api.shapes import PLAIN, Answer, Query, Record
 from dialer.domain.keys import Caller
@@ -68,7 +68,7 @@ class Pace(Record):
 
 
 class DashboardAnswer(Answer):
-    campaign: Campaign
+    campaign: CampaignSeen
     counts: Counts
     queue: Queue
     recent_calls: list[Call]

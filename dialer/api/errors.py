@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dialer.api.shapes import WaitingFor
 from dialer.domain import errors
 from dialer.queue import QueueUnavailable
 from dialer.store.outage import is_outage
@@ -63,6 +64,7 @@ class ErrorAnswer(BaseModel):
     error: str = Field(description="One sentence")
     details: ErrorDetails
     request_id: str = Field(default="", description="Only with 500 and 503: what to tell us")
+    waiting_for: WaitingFor | None = Field(default=None, description="Of a call that may not be made now: why, and until when")
 
 
 MOST_BODY = 8 * 1024 * 1024
@@ -79,6 +81,7 @@ def answer(
     form: Sequence[str] = (),
     request_id: str | None = None,
     headers: Mapping[str, str] | None = None,
+    waiting_for: Mapping[str, Any] | None = None,
 ) -> JSONResponse:
     body: dict[str, Any] = {
         "success": False,
@@ -87,6 +90,8 @@ def answer(
     }
     if request_id is not None:
         body["request_id"] = request_id
+    if waiting_for is not None:
+        body["waiting_for"] = dict(waiting_for)
     return JSONResponse(body, status, headers=None if headers is None else dict(headers))
 
 
@@ -95,6 +100,8 @@ def refusal(fault: errors.Refused) -> JSONResponse:
     status = next(STATUS[kind] for kind in type(fault).__mro__ if kind in STATUS)
     if isinstance(fault, errors.Invalid):
         return answer(status, str(fault), fields=fault.fields, form=fault.form)
+    if isinstance(fault, errors.NotNow):
+        return answer(status, str(fault), waiting_for=WaitingFor.model_validate(fault.waiting_for).model_dump(mode="json"))
     return answer(status, str(fault), headers={"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None)
 
 

@@ -173,6 +173,22 @@ class Record(BaseModel):
     )
 
 
+Reason: TypeAlias = Literal[
+    "window", "next_attempt", "no_free_slot", "rate", "do_not_call", "suppressed", "no_phone", "never_callable", "frequency_cap",
+    "number_busy", "caller_ids_exhausted", "trunk_breaker", "trunk_config", "run_limit", "paused", "not_started", "expired",
+    "attempts_exhausted",
+]  # fmt: skip
+"""Why somebody is not being called."""
+
+
+class WaitingFor(Record):
+    """What stands between a campaign or a contact and its next call; `until` null: until somebody changes something, or a call
+    ends."""
+
+    reason: Reason
+    until: datetime | None
+
+
 class Answer(Record):
     """What every successful answer begins with."""
 

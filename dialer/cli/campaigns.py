@@ -167,6 +167,39 @@ def run(
     print(done.message)
     for error in done.errors:
         print(f"  {error}")
+    if dry_run:
+        from dialer.cli.explaining import print_preflight
+        from dialer.flows.campaigns.survey import preflight_of
+
+        print()
+        print_preflight(_work(config, campaign, lambda c, team: preflight_of(c, team, campaign)), False)
+
+
+@app.command()
+def preflight(campaign: CampaignArgument, config: ConfigOption = None, json: JsonOption = False) -> None:
+    """Count who could be called now, later and never, and estimate the end. Places and writes nothing."""
+    from dialer.cli.explaining import print_preflight
+    from dialer.flows.campaigns.survey import preflight_of
+
+    print_preflight(_work(config, campaign, lambda c, team: preflight_of(c, team, campaign)), json)
+
+
+@app.command()
+def explain(
+    campaign: CampaignArgument,
+    contact: Annotated[str | None, typer.Option(help="Only this contact of the campaign, by its id or its enrolment's.")] = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Why is it not dialling? What the campaign and its contacts wait for, and until when."""
+    from dialer.cli import explaining
+    from dialer.flows.campaigns.survey import explain as explain_campaign
+    from dialer.flows.campaigns.survey import explain_contact
+
+    if contact is not None:
+        explaining.print_contact(_work(config, campaign, lambda c, team: explain_contact(c, team, campaign, contact)), json)
+    else:
+        explaining.print_campaign(_work(config, campaign, lambda c, team: explain_campaign(c, team, campaign)), json)
 
 
 @app.command()

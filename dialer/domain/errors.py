@@ -7,6 +7,7 @@ a whole phone number or a secret.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 
 class Refused(Exception):
@@ -33,6 +34,15 @@ class NotFound(Refused):
 
 class Conflict(Refused):
     """The resource is in a state that does not allow this."""
+
+
+class NotNow(Conflict):
+    """This may not be called now."""
+
+    def __init__(self, message: str, waiting_for: Mapping[str, Any]) -> None:
+        """`waiting_for`: `reason` and `until`, as everywhere."""
+        self.waiting_for = dict(waiting_for)
+        super().__init__(message)
 
 
 class Forbidden(Refused):

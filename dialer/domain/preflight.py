@@ -25,6 +25,7 @@ class Reason(StrEnum):
     WINDOW = "window"
     NEXT_ATTEMPT = "next_attempt"
     NO_FREE_SLOT = "no_free_slot"
+    RATE = "rate"
     DO_NOT_CALL = "do_not_call"
     SUPPRESSED = "suppressed"
     NO_PHONE = "no_phone"
@@ -35,13 +36,16 @@ class Reason(StrEnum):
     RUN_LIMIT = "run_limit"
     PAUSED = "paused"
     NOT_STARTED = "not_started"
+    ATTEMPTS_EXHAUSTED = "attempts_exhausted"
     ENDED = "ended"
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What stands at one moment. Times are UTC; `suppressed_until` is `datetime.max`-like for ever and None for not at all;
-    `free` None = no limit; `busy` = a live attempt to this person or number exists elsewhere."""
+    `free` None = no limit; `busy` = a live attempt to this person or number exists elsewhere; `starts_at` the appointed time of a
+    campaign that waits for it; `caller_ids_at` when those whose day is used up may be shown again; `deferred` why
+    `next_attempt_at` lies ahead, where it is not the delay of a retry; `given_up` why the contact is not called any more."""
 
     campaign_status: CampaignStatus
     pause_reason: str | None
@@ -56,6 +60,10 @@ class Facts:
     caller_ids: int
     trunk_ready: bool
     busy: bool = False
+    starts_at: datetime | None = None
+    caller_ids_at: datetime | None = None
+    deferred: Reason | None = None
+    given_up: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +96,12 @@ def for_ever(until: datetime) -> bool:
 
 def preflight(facts: Facts, now: datetime) -> Verdict:
     """What is final comes first, then what a person has to change, then what only takes time."""
-    return _never(facts, now) or _person(facts) or _time(facts, now)
+    return _never(facts, now) or by_campaign(facts) or _time(facts, now)
 
 
 def _never(facts: Facts, now: datetime) -> Never | None:
+    if facts.given_up is not None:
+        return Never(facts.given_up)
     if facts.do_not_call:
         return Never(Reason.DO_NOT_CALL)
     if facts.suppressed_until is not None and for_ever(facts.suppressed_until):
@@ -108,15 +118,16 @@ def _never(facts: Facts, now: datetime) -> Never | None:
     return None
 
 
-def _person(facts: Facts) -> Wait | None:
+def by_campaign(facts: Facts) -> Wait | None:
+    """What a person has to change, or an appointed time to bring, before anybody of the campaign is called."""
     if facts.campaign_status is CampaignStatus.PAUSED:
         return Wait(Reason.RUN_LIMIT if facts.pause_reason == Reason.RUN_LIMIT else Reason.PAUSED)
     if facts.campaign_status is not CampaignStatus.RUNNING:
-        return Wait(Reason.NOT_STARTED)
+        return Wait(Reason.NOT_STARTED, facts.starts_at)
     if not facts.trunk_ready or facts.rules is None:
         return Wait(Reason.TRUNK_CONFIG)
     if facts.caller_ids == 0:
-        return Wait(Reason.CALLER_IDS_EXHAUSTED)
+        return Wait(Reason.CALLER_IDS_EXHAUSTED, facts.caller_ids_at)
     if facts.budget == 0:
         return Wait(Reason.RUN_LIMIT)
     return None
@@ -129,7 +140,7 @@ def _time(facts: Facts, now: datetime) -> Verdict:
     if facts.suppressed_until is not None and facts.suppressed_until > earliest:
         earliest, reason = facts.suppressed_until, Reason.SUPPRESSED
     if facts.next_attempt_at > earliest:
-        earliest, reason = facts.next_attempt_at, Reason.NEXT_ATTEMPT
+        earliest, reason = facts.next_attempt_at, facts.deferred or Reason.NEXT_ATTEMPT
     zones = facts.rules.zones(facts.zones)
     opens = next_start(facts.rules.window, zones, earliest, facts.rules.margin)
     if opens is None:

@@ -57,6 +57,7 @@ async def get_call(database: Database, clock: Clock, team: str, call: str) -> di
     result = row["result"] or {}
     return {
         **summary(row, clock.now()),
+        "metadata": row["metadata"],
         "provider_ref": row["provider_ref"],
         "transcript": result.get("transcript"),
         "recording_url": result.get("recording_url"),
@@ -68,11 +69,15 @@ async def get_call(database: Database, clock: Clock, team: str, call: str) -> di
 
 
 def summary(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    """A call in a list. `outcome` in the API's words, `detail` in the carrier's; `duration_seconds` of the talk so far."""
+    """A call in a list. A direct one has no campaign that anybody could look at. `outcome` in the API's words, `detail` in the
+    carrier's; `duration_seconds` of the talk so far."""
     word = row["outcome"]
     talk = (row["ended_at"] or now) - row["answered_at"] if row["answered_at"] else None
+    direct = row["kind"] == "direct"
     return {
         **{name: row[name] for name in PLAIN},
+        **({"campaign_id": None, "campaign_contact_id": None} if direct else {}),
+        "kind": row["kind"],
         "attempt_no": row["attempt_no"],
         "adapter": row["trunk"],
         "status": row["state"],

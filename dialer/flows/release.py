@@ -18,6 +18,9 @@ from dialer.telemetry import metrics
 from scheduler.clock import Clock
 from scheduler.planner import CallerId, CampaignView, Lane, Plan, Snapshot, plan
 
+REMEMBERED = 10_000
+"""Campaigns whose rules are kept."""
+
 log = logging.getLogger(__name__)
 
 
@@ -35,6 +38,8 @@ class RulesReader:
         for row in await claims.rules(self._pool, unknown) if unknown else ():
             self._rules[row["id"]] = (row["rules_version"], _read(row))
         found = {id: self._rules[id][1] for id in versions if id in self._rules}
+        while len(self._rules) > REMEMBERED:  # each direct call is a campaign of its own
+            del self._rules[next(iter(self._rules))]
         return {id: rules for id, rules in found.items() if rules is not None}
 
     async def zones(self, place_sets: Collection[int]) -> Mapping[int, tuple[str, ...]]:

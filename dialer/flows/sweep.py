@@ -1,7 +1,7 @@
 """Sweep: the safety net under everything that is said only once. Reads the ledger, asks nobody outside.
 
 Recalls what was claimed and not placed, makes endings of what is written but was not followed, starts campaigns whose hour has
-come, rests those that are done, and recounts.
+come, rests those that are done, cancels direct calls that were not made, and recounts.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dialer.flows.follow import Follower
 from dialer.flows.recall import refuse
 from dialer.flows.ring import Ringer
 from dialer.flows.settle import Settler
-from dialer.store import attempts, claims, recount
+from dialer.store import attempts, claims, direct, recount
 from dialer.store.database import Pool
 from dialer.telemetry import metrics
 from scheduler.clock import Clock
@@ -39,6 +39,8 @@ class Sweeper:
         if started:
             log.info("started as scheduled: %s", ", ".join(started))
             await self._ringer.wake(f"campaign:{id}" for id in started)
+        if given_up := await direct.give_up(self._pool, self._clock.now()):
+            log.info("direct calls that could not be made: %d", len(given_up))
         live, unknown, offset = await attempts.vitals(self._pool, self._clock.now())
         metrics.LIVE_ATTEMPTS.set(live)
         metrics.UNKNOWN_ATTEMPTS.set(unknown)

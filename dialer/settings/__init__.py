@@ -8,6 +8,7 @@ from dialer.settings.faults import ConfigFaults, Fault
 from dialer.settings.loading import find_file, load
 from dialer.settings.model import (
     Database,
+    DirectCalls,
     Embedded,
     Http,
     Logging,
@@ -21,6 +22,7 @@ from dialer.settings.model import (
 __all__ = [
     "ConfigFaults",
     "Database",
+    "DirectCalls",
     "Embedded",
     "Fault",
     "Http",

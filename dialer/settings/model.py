@@ -7,9 +7,10 @@ environment (`load` does), and leaves a trunk's own options to its adapter.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
@@ -119,6 +120,29 @@ class Scheduler(Section):
     health_port: Port | None = None
 
 
+def _hours(text: str) -> str:
+    if re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d|24:00", text) is None:
+        raise ValueError("is not a time of day; write HH:MM, from 00:00 to 24:00")
+    return text
+
+
+TimeOfDay: TypeAlias = Annotated[str, AfterValidator(_hours)]
+
+
+class DirectCalls(Section):
+    """Calls that are asked for one by one, outside campaigns. The window is read where the callee is; a start after the end is
+    overnight. 08:00–21:00 are the hours of the US federal rules; several states allow fewer."""
+
+    window_start: TimeOfDay = "08:00"
+    window_end: TimeOfDay = "21:00"
+
+    @model_validator(mode="after")
+    def _some_time(self) -> Self:
+        if self.window_start in (self.window_end, "24:00"):
+            raise ValueError("window_start is the end of the window or of the day; for any time write 00:00 and 24:00")
+        return self
+
+
 class Worker(Section):
     """The processes that place calls, and how many jobs each runs at once."""
 
@@ -182,5 +206,6 @@ class Settings(Section):
     http: Http = Http()
     scheduler: Scheduler = Scheduler()
     worker: Worker = Worker()
+    direct_calls: DirectCalls = DirectCalls()
     logging: Logging = Logging()
     adapters: Mapping[TrunkName, Trunk] = Field(default_factory=_default_trunks)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import Select, and_, func, select
 
 from dialer.store.rows import Row, all_rows, row_or_none
-from dialer.store.tables import call_attempts, call_events, history
+from dialer.store.tables import call_attempts, call_events, campaigns, history
 from dialer.store.transaction import Transaction
 
 
@@ -22,6 +23,13 @@ class Which:
     outcomes: Collection[str] | None = None
     since: datetime | None = None
     until: datetime | None = None
+
+
+def _calls() -> Select[Any]:
+    """Attempts with the `kind` of their campaign, and the `metadata` of a direct call."""
+    return select(call_attempts, campaigns.c.kind, campaigns.c.metadata).join(
+        campaigns, campaigns.c.id == call_attempts.c.campaign_id
+    )
 
 
 async def listing(on: Transaction, team: str, which: Which, *, limit: int, offset: int) -> tuple[list[Row], int]:
@@ -39,19 +47,19 @@ async def listing(on: Transaction, team: str, which: Which, *, limit: int, offse
     if which.until is not None:
         wanted.append(c.claimed_at < which.until)
     count = await on.scalar(select(func.count()).select_from(call_attempts).where(and_(*wanted)))
-    page = select(call_attempts).where(and_(*wanted)).order_by(c.id.desc()).limit(limit).offset(offset)
+    page = _calls().where(and_(*wanted)).order_by(c.id.desc()).limit(limit).offset(offset)
     return all_rows(await on.execute(page)), count or 0
 
 
 async def recent(on: Transaction, campaign: str, limit: int) -> list[Row]:
     """The campaign's newest calls."""
     c = call_attempts.c
-    wanted = select(call_attempts).where(c.campaign_id == campaign, c.state != "recalled").order_by(c.id.desc()).limit(limit)
+    wanted = _calls().where(c.campaign_id == campaign, c.state != "recalled").order_by(c.id.desc()).limit(limit)
     return all_rows(await on.execute(wanted))
 
 
 async def find(on: Transaction, team: str, call: str) -> Row | None:
-    wanted = select(call_attempts).where(call_attempts.c.id == call, call_attempts.c.team_id == team)
+    wanted = _calls().where(call_attempts.c.id == call, call_attempts.c.team_id == team)
     return row_or_none(await on.execute(wanted))
 
 

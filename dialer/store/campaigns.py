@@ -46,8 +46,9 @@ def _with_counts() -> Select[Any]:
 
 
 async def find(on: Transaction, team: str, campaign: str) -> Row | None:
-    """A campaign of this team, deleted ones too."""
-    found = await on.execute(_with_counts().where(campaigns.c.id == campaign, campaigns.c.team_id == team))
+    """A campaign of this team, deleted ones too; a direct call is none."""
+    wanted = (campaigns.c.id == campaign, campaigns.c.team_id == team, campaigns.c.kind == "campaign")
+    found = await on.execute(_with_counts().where(*wanted))
     return row_or_none(found)
 
 
@@ -63,7 +64,7 @@ async def listing(
 ) -> tuple[list[Row], int]:
     """One page, newest first, and how many there are in all."""
     c = campaigns.c
-    wanted = [c.team_id == team]
+    wanted = [c.team_id == team, c.kind == "campaign"]
     if status is not None:
         wanted.append(c.status == status)
     if assistant is not None:

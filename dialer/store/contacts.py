@@ -83,6 +83,17 @@ async def lock(on: Transaction, team_id: str, contact_id: str) -> Row | None:
     return row_or_none(found)
 
 
+async def with_number(on: Transaction, team_id: str, number: str) -> Row | None:
+    """The team's contact with this number: one who said no before others, then whose first number it is, then the oldest."""
+    found = await on.execute(
+        select(contacts)
+        .where(c.team_id == team_id, (c.phone == number) | (c.phone_secondary == number), c.deleted_at.is_(None))
+        .order_by(c.do_not_call.desc(), (c.phone == number).desc(), c.created_at, c.id)
+        .limit(1)
+    )
+    return row_or_none(found)
+
+
 async def add(on: Transaction, values: Mapping[str, Any]) -> str:
     """The new contact's id."""
     born: str = (await on.execute(insert(contacts).values(**values).returning(c.id))).scalar_one()
@@ -119,14 +130,14 @@ async def remove(on: Transaction, contact_id: str, erased: Mapping[str, Any]) ->
 
 
 async def campaign_history(on: Transaction, contact_id: str, limit: int) -> list[Row]:
-    """The newest enrolments of a contact."""
+    """The newest enrolments of a contact in campaigns; direct calls are among its calls."""
     e = campaign_contacts.c
     campaign = (campaigns.c.name.label("campaign_name"), campaigns.c.status.label("campaign_status"))
     own = (e.campaign_id, e.status, e.outcome, e.attempts, e.last_attempt_at, e.completed_at, e.created_at)
     rows = (
         select(e.id.label("campaign_contact_id"), *campaign, *own)
         .join(campaigns, campaigns.c.id == e.campaign_id)
-        .where(e.contact_id == contact_id)
+        .where(e.contact_id == contact_id, campaigns.c.kind == "campaign")
         .order_by(e.created_at.desc(), e.id.desc())
         .limit(limit)
     )

@@ -1,8 +1,9 @@
-"""How fast a campaign goes: figures for its dashboard. Rows out, no decisions."""
+"""How fast a campaign goes: figures for its dashboard and its preflight. Rows out, no decisions."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from dialer.store.transaction import Transaction
 from dialer.store.written import written
@@ -16,3 +17,18 @@ async def placed_since(on: Transaction, campaign: str, since: datetime) -> int:
         "select count(*) from call_attempts where campaign_id = :campaign and id >= :floor and placing_at >= :since"
     )
     return await on.scalar(statement, {"campaign": campaign, "floor": floor, "since": since}) or 0
+
+
+MEASURED = 200
+"""So many calls are looked at for a mean: the newest, since ways of calling change."""
+
+
+async def mean_seconds(on: Transaction, of: Literal["campaign", "team"], id: str) -> tuple[int, float]:
+    """How many of the newest attempts of a campaign or a team were placed and have ended, and for how long those held their slots
+    on average, in seconds (0 where there are none)."""
+    statement = written(f"""
+        select count(*) as n, coalesce(avg(extract(epoch from ended_at - placing_at)), 0)::float8 as seconds from (
+          select ended_at, placing_at from call_attempts where {of}_id = :id order by id desc limit :most) newest
+        where placing_at is not null and ended_at > placing_at""")
+    row = (await on.execute(statement, {"id": id, "most": MEASURED})).one()
+    return row.n, row.seconds

@@ -7,12 +7,13 @@ or removes holds the campaign's lock.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from dialer.store.rows import Row, all_rows, one_row
+from dialer.store.rows import Row, all_rows, one_row, row_or_none
 from dialer.store.transaction import Transaction
 from dialer.store.written import written
 
@@ -154,7 +155,7 @@ async def next_pending(on: Transaction, campaign: str, limit: int) -> list[Row]:
           select head.id from lanes l cross join lateral (
             select c.id, c.next_attempt_at from campaign_contacts c
             where c.campaign_id = l.campaign_id and c.place_set_id = l.place_set_id and c.priority = l.priority
-              and c.status = 'pending'
+              and c.waiting
             order by c.next_attempt_at, c.id limit :limit) head
           where l.campaign_id = :campaign and l.pending > 0
           order by l.priority desc, head.next_attempt_at, head.id limit :limit) first
@@ -172,10 +173,29 @@ async def in_flight(on: Transaction, campaign: str, limit: int) -> list[Row]:
     return all_rows(await on.execute(statement, {"campaign": campaign, "limit": limit}))
 
 
+async def one(on: Transaction, campaign: str, who: str) -> Row | None:
+    """An enrolment by its own id or its contact's."""
+    statement = written("""
+        select id, contact_id, status, outcome, attempts, next_attempt_at from campaign_contacts
+        where campaign_id = :campaign and (id = :who or contact_id = :who)""")
+    return row_or_none(await on.execute(statement, {"campaign": campaign, "who": who}))
+
+
 async def tallies(on: Transaction, campaign: str) -> list[Row]:
     """What the campaign's contacts are, grouped: `status`, `outcome` (or empty), `called`, `n`."""
     statement = written("select status, outcome, called, n from campaign_tallies where campaign_id = :campaign and n > 0")
     return all_rows(await on.execute(statement, {"campaign": campaign}))
+
+
+async def exhaust(on: Transaction, campaign: str, most: int, by_outcome: Mapping[str, int], now: datetime) -> int:
+    """Contacts that wait for another attempt and have used up `most`, or what `by_outcome` allows after their last outcome, are
+    failed; how many. Whoever calls holds the campaign's lock."""
+    statement = written("""
+        update campaign_contacts t set status = 'failed', reason = 'attempts_exhausted', completed_at = :now
+        where t.campaign_id = :campaign and t.waiting and t.attempts > 0
+          and t.attempts >= least(:most, (cast(:by_outcome as jsonb) ->> t.outcome)::int)""")
+    values = {"campaign": campaign, "most": most, "by_outcome": json.dumps(dict(by_outcome)), "now": now}
+    return (await on.execute(statement, values)).rowcount
 
 
 async def remove(on: Transaction, campaign: str, contacts: Collection[str], now: datetime) -> int:

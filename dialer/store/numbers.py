@@ -27,6 +27,12 @@ async def lock(on: Transaction, number_id: str) -> None:
     await on.execute(select(c.id).where(c.id == number_id).with_for_update())
 
 
+async def with_phone(on: Transaction, team_id: str, phone_number: str) -> Row | None:
+    """The team's number of these digits (E.164)."""
+    found = await on.execute(select(phone_numbers).where(c.team_id == team_id, c.phone_number == phone_number))
+    return row_or_none(found)
+
+
 async def listing(
     on: Transaction, team_id: str, *, assistant_id: str | None, status: str | None, limit: int, offset: int
 ) -> tuple[list[Row], int]:

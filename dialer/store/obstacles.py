@@ -12,20 +12,23 @@ from dialer.store.written import written
 
 async def of_campaign(on: Transaction, campaign: str) -> Row:
     """The campaign's row with `trunk`, `outbound_enabled`, `budget`, `slots` and `slots_used` of its own semaphore, and `free`,
-    the room of the scopes all its calls share, budgets left aside; below 0 where a cap was lowered. Null = unlimited."""
+    the room of the scopes all its calls share, budgets left aside; below 0 where a cap was lowered; `most` is that room with no
+    call under way. Null = unlimited."""
     statement = written("""
-        select c.*, s.adapter as trunk, s.outbound_enabled, own.budget, own.cap as slots, own.active as slots_used,
-               (select min(x.cap - x.active) from scopes x
-                where x.key in ('assistant:' || s.id, 'campaign:' || c.id, 'team:' || c.team_id, 'trunk:' || s.adapter)) as free
+        select c.*, s.adapter as trunk, s.outbound_enabled, own.budget, own.cap as slots, own.active as slots_used, shared.*
         from campaigns c join assistants s on s.id = c.assistant_id join scopes own on own.key = 'campaign:' || c.id
+          cross join lateral (
+            select min(x.cap - x.active) as free, min(x.cap) as most from scopes x
+            where x.key in ('assistant:' || s.id, 'campaign:' || c.id, 'team:' || c.team_id, 'trunk:' || s.adapter)) shared
         where c.id = :campaign""")
     return one_row(await on.execute(statement, {"campaign": campaign}))
 
 
 async def of_numbers(on: Transaction, campaign: str, now: datetime) -> list[Row]:
-    """Per caller ID that may be shown now: `today`, how many calls its day has left, and `free`, its slots. Null = unlimited."""
+    """Per caller ID that may be shown now: `today`, how many calls its day has left, `most`, its slots, and `free`, those that
+    are. Null = unlimited."""
     statement = written("""
-        select n.id, x.cap - x.active as free,
+        select n.id, x.cap - x.active as free, x.cap as most,
                x.day_limit
                  - case when x.day = (cast(:now as timestamptz) at time zone 'UTC')::date then x.day_used else 0 end as today
         from campaigns c
@@ -40,7 +43,7 @@ async def of_contacts(on: Transaction, enrolments: Collection[str], now: datetim
     """Per enrolment what concerns it alone. `suppressed_until` far beyond any date = for ever; `busy`: the person or the number
     is being called already."""
     statement = written("""
-        select t.id, t.to_number, t.next_attempt_at, p.do_not_call, z.zones,
+        select t.id, t.status, t.reason, t.to_number, t.next_attempt_at, p.do_not_call, z.zones,
                (select max(coalesce(x.expires_at, 'infinity')) from suppressions x
                 where x.phone_number = t.to_number and (x.expires_at is null or x.expires_at > :now)
                   and (x.scope = 'global' or (x.scope = 'team' and x.team_id = t.team_id) or x.campaign_id = t.campaign_id))
@@ -61,13 +64,63 @@ async def of_contacts(on: Transaction, enrolments: Collection[str], now: datetim
     return all_rows(await on.execute(statement, {"enrolments": list(enrolments), "now": now}))
 
 
+async def heads(on: Transaction, campaign: str) -> list[str]:
+    """The enrolment of each lane that is due first: one look into the lanes' index for each."""
+    statement = written("""
+        select head.id from lanes l cross join lateral (
+          select c.id from campaign_contacts c
+          where c.campaign_id = l.campaign_id and c.place_set_id = l.place_set_id and c.priority = l.priority
+            and c.waiting
+          order by c.next_attempt_at, c.id limit 1) head
+        where l.campaign_id = :campaign and l.pending > 0""")
+    return list((await on.execute(statement, {"campaign": campaign})).scalars())
+
+
+async def crowds(on: Transaction, campaign: str, now: datetime) -> list[Row]:
+    """The campaign's pending contacts in groups that one verdict holds for: `n` of them in the same `zones`, due by now or in the
+    same hour from `next_attempt_at` on (the earliest of them), with the same `do_not_call`, `suppressed_until`, `busy` and
+    `no_number`, put off for the same `reason`. One pass over them, 100,000 in half a second."""
+    statement = written("""
+        with live as materialized (
+          select contact_id, team_id, trunk, to_number from call_attempts where ended_at is null
+        ), trunk as materialized (
+          select s.adapter as name, c.team_id from campaigns c join assistants s on s.id = c.assistant_id where c.id = :campaign
+        ), people as (
+          select t.place_set_id, t.next_attempt_at, p.do_not_call, t.to_number is null as no_number,
+                 case when t.next_attempt_at > :now then date_trunc('hour', t.next_attempt_at) end as hour,
+                 case when t.next_attempt_at > :now then t.reason end as reason,
+                 t.contact_id in (select contact_id from live)
+                   or t.to_number in (
+                     select l.to_number from live l, trunk k where l.trunk = k.name or l.team_id = k.team_id) as busy,
+                 (select max(coalesce(x.expires_at, 'infinity')) from suppressions x
+                  where x.phone_number = t.to_number and (x.expires_at is null or x.expires_at > :now)
+                    and (x.scope = 'global' or (x.scope = 'team' and x.team_id = t.team_id) or x.campaign_id = t.campaign_id))
+                   as suppressed_until
+          from campaign_contacts t join contacts p on p.id = t.contact_id
+          where t.campaign_id = :campaign and t.waiting)
+        select g.*, z.zones from (
+          select place_set_id, do_not_call, no_number, hour, reason, busy, suppressed_until,
+                 count(*) as n, min(next_attempt_at) as next_attempt_at
+          from people group by 1, 2, 3, 4, 5, 6, 7) g
+        join place_sets z on z.id = g.place_set_id order by g.next_attempt_at, g.place_set_id""")
+    return all_rows(await on.execute(statement, {"campaign": campaign, "now": now}))
+
+
+async def endings(on: Transaction, campaign: str) -> list[Row]:
+    """Contacts that are called no more: `status`, `reason`, `n`."""
+    statement = written("""
+        select status, reason, count(*) as n from campaign_contacts
+        where campaign_id = :campaign and status in ('completed', 'failed', 'skipped') group by 1, 2 order by 1, 2""")
+    return all_rows(await on.execute(statement, {"campaign": campaign}))
+
+
 async def pending_groups(on: Transaction, campaign: str, now: datetime) -> list[Row]:
     """The campaign's pending contacts by place and by whether they are due: `place_set_id`, `zones`, `later`, `n` and the
     earliest `next_attempt_at`."""
     statement = written("""
         select g.*, z.zones from (
           select place_set_id, next_attempt_at > :now as later, count(*) as n, min(next_attempt_at) as next_attempt_at
-          from campaign_contacts where campaign_id = :campaign and status = 'pending' group by 1, 2) g
+          from campaign_contacts where campaign_id = :campaign and waiting group by 1, 2) g
         join place_sets z on z.id = g.place_set_id order by g.place_set_id, g.later""")
     return all_rows(await on.execute(statement, {"campaign": campaign, "now": now}))
 
@@ -76,7 +129,7 @@ async def pending_in(on: Transaction, campaign: str, place_set: int, later: bool
     """Enrolments of one such group in calling order: `id`, `contact_id`."""
     statement = written(f"""
         select id, contact_id from campaign_contacts
-        where campaign_id = :campaign and status = 'pending' and place_set_id = :place_set
+        where campaign_id = :campaign and waiting and place_set_id = :place_set
           and next_attempt_at {">" if later else "<="} :now
         order by priority desc, next_attempt_at, id limit :limit""")
     values = {"campaign": campaign, "place_set": place_set, "now": now, "limit": limit}

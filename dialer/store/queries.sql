@@ -73,18 +73,24 @@ with locks as materialized (
 select id, campaign_contact_id, campaign_id, contact_id, trunk, to_number, from_number from born
 
 -- name: peek
--- The contacts a claim of one campaign would take, in its order. $1 now, $2 campaign, $3 how many; per open lane $4 place set,
--- $5 priority.
-select due.id, due.contact_id, due.to_number from (
-  select head.* from unnest($4::int[], $5::smallint[]) as l(place_set_id, priority) cross join lateral (
-    select cc.id, cc.contact_id, cc.to_number, cc.priority, cc.next_attempt_at
+-- The contacts a claim of one campaign would call, in its order: it spends its slots on those whose number is busy too, and puts
+-- them off. $1 now, $2 campaign, $3 how many; per open lane $4 place set, $5 priority.
+with due as materialized (
+  select head.*, row_number() over (order by head.priority desc, head.next_attempt_at, head.id) as rank
+  from unnest($4::int[], $5::smallint[]) as l(place_set_id, priority) cross join lateral (
+    select cc.id, cc.contact_id, cc.team_id, cc.to_number, cc.priority, cc.next_attempt_at
     from campaign_contacts cc
     where cc.campaign_id = $2 and cc.place_set_id = l.place_set_id and cc.priority = l.priority
       and cc.waiting and cc.next_attempt_at <= $1
-      and not exists (
-        select from call_attempts a where a.ended_at is null and (a.contact_id = cc.contact_id or a.team_id = cc.team_id and a.to_number = cc.to_number))
-    order by cc.next_attempt_at, cc.id limit $3) head) due
-order by due.priority desc, due.next_attempt_at, due.id limit $3
+    order by cc.next_attempt_at, cc.id limit $3) head
+  order by rank limit $3
+)
+select due.id, due.contact_id, due.to_number from due
+  join campaigns c on c.id = $2 join assistants s on s.id = c.assistant_id
+where not exists (select from call_attempts a where a.ended_at is null and a.contact_id = due.contact_id)
+  and not exists (select from call_attempts a where a.ended_at is null and a.team_id = due.team_id and a.to_number = due.to_number)
+  and not exists (select from call_attempts a where a.ended_at is null and a.trunk = s.adapter and a.to_number = due.to_number)
+order by due.rank
 
 -- name: place
 -- The fence and the intent in one statement: what comes back may be dialled now and by nobody else; what does not, never.

@@ -34,5 +34,5 @@ async def zones_of_numbers(pool: Pool, campaign: str) -> dict[str, tuple[str, ..
 
 async def team_of_campaign(pool: Pool, campaign: str) -> str | None:
     """Whose campaign it is, for commands that know only its id."""
-    team: str | None = await pool.fetchval("select team_id from campaigns where id = $1", campaign)
+    team: str | None = await pool.fetchval("select team_id from campaigns where id = $1 and kind = 'campaign'", campaign)
     return team

@@ -204,6 +204,8 @@ campaigns = Table(
     _text("pause_reason", null=True),
     _time("deleted_at"),
     *_born("created_at", "updated_at"),
+    _text("kind"),
+    _json("metadata", null=True),
 )
 
 campaign_contacts = Table(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, cast
 
+from dialer.domain.conclude import recall
 from dialer.flows.release import LedgerBook, RulesReader
 from dialer.store import attempts, claims
 from dialer.store.database import Database, Pool
@@ -83,6 +84,12 @@ class Desk:
         """Let the worker's fence pass whatever is queued; the attempts that may be dialled now."""
         queued = await self.pool.fetch("select id from call_attempts where campaign_id = $1 and state = 'queued'", campaign)
         return [p.attempt for p in await attempts.place(self.pool, {r["id"]: campaign for r in queued}, self.clock.now())]
+
+    async def recall(self, attempt: str, reason: str) -> None:
+        """Take a queued attempt back, as a worker or the sweep does that came too late."""
+        now = self.clock.now()
+        standing = (await attempts.standing(self.pool, [attempt], now))[attempt].standing
+        assert await attempts.turn(self.pool, [recall(standing, reason, now, now)], [], now)
 
 
 def _literal(value: Any) -> str:

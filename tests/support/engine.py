@@ -76,9 +76,9 @@ def settings_for(database_url: str, redis_url: str, base_url: str, **trunk: obje
 
 @asynccontextmanager
 async def engine(
-    database_url: str, redis_url: str, script: Script, *, running: bool = True, **trunk: object
+    database_url: str, redis_url: str, script: Script, *, running: bool = True, tick: float = 0.5, **trunk: object
 ) -> AsyncIterator[Engine]:
-    """`running` False: everything is built, and nothing ticks, takes jobs or sweeps by itself."""
+    """`running` False: everything is built, and nothing ticks, takes jobs or sweeps by itself. `tick`: seconds."""
     async with AsyncExitStack() as stack:
         simulated = await stack.enter_async_context(carrier(script))
         hooks, url = await stack.enter_async_context(_callbacks())
@@ -102,7 +102,7 @@ async def engine(
             duties.start(name, work)
         if running:
             rates = {f"trunk:{n}": t.calls_per_second for n, t in settings.adapters.items() if t.calls_per_second is not None}
-            ticker = Ticker(book, h.bell, h.clock, 0.5, _raise, rates)
+            ticker = Ticker(book, h.bell, h.clock, tick, _raise, rates)
             worker = DoorbellWorker(h.redis, FUNCTIONS, queue_name=QUEUE, ctx={"placer": placer})
             duties.start("tick", ticker.run(duties.stop))
             duties.start("jobs", worker.run())

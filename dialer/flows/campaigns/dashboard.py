@@ -12,8 +12,9 @@ from dialer.domain.outcome import Disposition
 from dialer.flows.calls import summary
 from dialer.flows.campaigns.facts import Ground, ground_of
 from dialer.flows.campaigns.look import found
-from dialer.flows.campaigns.means import Trunks
+from dialer.flows.campaigns.means import Looking
 from dialer.flows.campaigns.members import by_status, described
+from dialer.flows.campaigns.waiting import campaign_waits
 from dialer.store import calls, dashboard, enrolments
 from dialer.store.transaction import reading
 
@@ -31,7 +32,7 @@ class Dashboard:
 
 
 async def dashboard_of(
-    means: Trunks, team: str, campaign: str, *, pending: int = 25, calling: int = 25, recent: int = 25
+    means: Looking, team: str, campaign: str, *, pending: int = 25, calling: int = 25, recent: int = 25
 ) -> Dashboard:
     """The three numbers bound the three lists. All of it is of one moment. Raises `NotFound`."""
     now = means.clock.now()
@@ -39,17 +40,18 @@ async def dashboard_of(
         row = await found(on, team, campaign)
         ground = await ground_of(on, campaign, means.trunks, now)
         tallies = await enrolments.tallies(on, campaign)
-        waiting = await described(on, ground, await enrolments.next_pending(on, campaign, pending))
+        waiting = await described(on, means, ground, await enrolments.next_pending(on, campaign, pending))
         busy = await enrolments.in_flight(on, campaign, calling)
         under_way = [
             {**shown, "call_id": r["call_id"], "state": r["state"], "from_number": r["from_number"]}
-            for shown, r in zip(await described(on, ground, busy), busy, strict=True)
+            for shown, r in zip(await described(on, means, ground, busy), busy, strict=True)
         ]
         newest = [summary(call, now) for call in await calls.recent(on, campaign, recent)]
+        waits = await campaign_waits(on, means, ground)
         placed = await dashboard.placed_since(on, campaign, now - PACE_OVER)
     counts = counts_of(tallies)
     queue = {"pending": waiting, "calling": under_way}
-    return Dashboard(row, counts, queue, newest, pace_of(ground, counts, tallies, placed))
+    return Dashboard({**row, "waiting_for": waits}, counts, queue, newest, pace_of(ground, counts, tallies, placed))
 
 
 def counts_of(tallies: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

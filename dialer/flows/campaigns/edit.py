@@ -7,8 +7,10 @@ stopped by the fence, and the answer comes after the fence. A change of status g
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
+from dialer.domain.campaign import rules_of
 from dialer.domain.errors import Conflict, Invalid
 from dialer.domain.fence import FENCE_SECONDS
 from dialer.domain.machine import FINAL_CAMPAIGN, CampaignStatus
@@ -17,7 +19,7 @@ from dialer.flows.campaigns.look import alive, found, held
 from dialer.flows.campaigns.means import Means
 from dialer.flows.campaigns.settings import checked, merged
 from dialer.flows.campaigns.turning import may_turn, turn
-from dialer.store import campaigns
+from dialer.store import campaigns, enrolments
 from dialer.store.database import Database
 from dialer.store.transaction import Transaction, transaction
 from scheduler.clock import Clock
@@ -33,6 +35,7 @@ RULES = frozenset({
     "assistant_id", "from_number_ids", "call_window_start", "call_window_end", "call_window_timezone", "max_attempts_per_contact",
     "retry_delay_minutes", "settings",
 })  # fmt: skip
+LIMITS = frozenset({"max_attempts_per_contact", "settings"})
 STOPS = (CampaignStatus.PAUSED, CampaignStatus.CANCELLED)
 
 
@@ -54,16 +57,24 @@ async def edit_campaign(means: Means, team: str, actor: str, campaign: str, chan
             await campaigns.change(on, campaign, now, values)
         if to is not None:
             await turn(on, {**row, **values}, to, now)
-        answer = await found(on, team, campaign)
         ran = row["status"] == CampaignStatus.RUNNING
         fenced = to in STOPS or (ran and "rules_version" in values)
         if fenced:
             await campaigns.take_back_queued(on, campaign, scopes, to or "rules_changed", now)
+        if LIMITS & values.keys():
+            await _exhaust(on, {**row, **values}, now)
+        answer = await found(on, team, campaign)
     if fenced:
         await means.pause(FENCE_SECONDS)
     if answer["status"] == CampaignStatus.RUNNING or fenced:
         await means.ringer.wake(scopes)
     return answer
+
+
+async def _exhaust(on: Transaction, row: Mapping[str, Any], now: datetime) -> None:
+    """Whoever has been tried as often as is allowed from now on is not called again."""
+    retry = rules_of(row).retry
+    await enrolments.exhaust(on, row["id"], retry.max_attempts, retry.max_by, now)
 
 
 async def delete_campaign(database: Database, clock: Clock, team: str, actor: str, campaign: str) -> Mapping[str, Any]:

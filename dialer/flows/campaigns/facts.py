@@ -7,23 +7,39 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from dialer.domain.campaign import CampaignRules, rules_of
-from dialer.domain.machine import CampaignStatus
-from dialer.domain.preflight import Facts, Never, Reason, Verdict, Wait, preflight
+from dialer.domain.machine import OPEN_CONTACT, CampaignStatus
+from dialer.domain.preflight import Facts, Reason, Verdict, preflight
 from dialer.store import obstacles
 from dialer.store.transaction import Transaction
+
+DEFERRED = {"number_busy": Reason.NUMBER_BUSY, "rate": Reason.RATE}
+"""Why an enrolment was put off, by what the ledger says of it, where it is not that a call was tried."""
+
+GIVEN_UP = {
+    "attempts_exhausted": Reason.ATTEMPTS_EXHAUSTED,
+    "config_failures": Reason.TRUNK_CONFIG,
+    "do_not_call": Reason.DO_NOT_CALL,
+    "no_phone": Reason.NO_PHONE,
+    "suppressed": Reason.SUPPRESSED,
+    "trunk_failures": Reason.TRUNK_CONFIG,
+    "unreadable_rules": Reason.TRUNK_CONFIG,
+}
+"""Why an enrolment was skipped or has failed, by what the ledger says of it, where the outcome alone does not say it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What holds for every contact of a campaign at one moment, and its row in the ledger."""
+    """What holds for every contact of a campaign at one moment, and its row in the ledger. `most` calls at once are allowed while
+    nothing else runs; None = no limit."""
 
     row: Mapping[str, Any]
     facts: Facts
     now: datetime
+    most: int | None = None
 
     def started(self, budget: int | None) -> Ground:
         """The same, as if a run of `budget` calls (None = unlimited) had just begun."""
@@ -38,7 +54,8 @@ class Ground:
 async def ground_of(on: Transaction, campaign: str, trunks: Collection[str], now: datetime) -> Ground:
     """`trunks`: the names of those that are configured. The campaign must exist."""
     row = await obstacles.of_campaign(on, campaign)
-    numbers = [n for n in await obstacles.of_numbers(on, campaign, now) if n["today"] is None or n["today"] > 0]
+    active = await obstacles.of_numbers(on, campaign, now)
+    numbers = [n for n in active if n["today"] is None or n["today"] > 0]
     shown = None if any(n["free"] is None for n in numbers) else sum(max(n["free"], 0) for n in numbers)
     free = min((n for n in (row["free"], shown) if n is not None), default=None)
     facts = Facts(
@@ -54,8 +71,17 @@ async def ground_of(on: Transaction, campaign: str, trunks: Collection[str], now
         budget=row["budget"],
         caller_ids=len(numbers),
         trunk_ready=row["outbound_enabled"] and row["trunk"] in trunks,
+        starts_at=row["scheduled_start_at"] if row["status"] == CampaignStatus.SCHEDULED else None,
+        caller_ids_at=_next_day(now) if active else None,
     )
-    return Ground(row, facts, now)
+    widest = None if any(n["most"] is None for n in numbers) else sum(n["most"] for n in numbers)
+    most = min((n for n in (row["most"], widest) if n is not None), default=None)
+    return Ground(row, facts, now, most)
+
+
+def _next_day(now: datetime) -> datetime:
+    """Daily limits of caller IDs are those of UTC days."""
+    return datetime.combine(now.astimezone(UTC).date() + timedelta(days=1), time(), UTC)
 
 
 def _rules(row: Mapping[str, Any]) -> CampaignRules | None:
@@ -77,20 +103,22 @@ async def facts_of(on: Transaction, ground: Ground, enrolments: Collection[str])
             suppressed_until=r["suppressed_until"],
             next_attempt_at=r["next_attempt_at"],
             busy=r["busy"],
+            deferred=DEFERRED.get(r["reason"]),
+            given_up=None if r["status"] in OPEN_CONTACT else GIVEN_UP.get(r["reason"], Reason.ENDED),
         )
         for r in rows
     }
 
 
-def waiting_for(facts: Facts, now: datetime) -> dict[str, Any] | None:
-    """What a pending contact waits for: `reason` and `until` (null = until somebody does something about it). None when nothing
-    speaks against calling it now, and in a campaign that has ended, where nobody waits."""
-    match preflight(facts, now):
-        case Never(Reason.ENDED):
-            return None
-        case Never(reason):
-            return {"reason": reason.value, "until": None}
-        case Wait(reason, until):
-            return {"reason": reason.value, "until": until}
-        case _:
-            return None
+def facts_of_crowd(ground: Ground, crowd: Mapping[str, Any]) -> Facts:
+    """The facts that hold for everybody in one of `store.obstacles.crowds`."""
+    return replace(
+        ground.facts,
+        zones=tuple(crowd["zones"]),
+        to_number=None if crowd["no_number"] else "",
+        do_not_call=crowd["do_not_call"],
+        suppressed_until=crowd["suppressed_until"],
+        next_attempt_at=crowd["next_attempt_at"],
+        busy=crowd["busy"],
+        deferred=DEFERRED.get(crowd["reason"]),
+    )

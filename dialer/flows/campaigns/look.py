@@ -7,6 +7,9 @@ from typing import Any
 
 from dialer.domain.errors import Conflict, NotFound
 from dialer.domain.machine import CampaignStatus
+from dialer.flows.campaigns.facts import ground_of
+from dialer.flows.campaigns.means import Looking
+from dialer.flows.campaigns.waiting import campaign_waits
 from dialer.store import campaigns
 from dialer.store.campaigns import Deleted
 from dialer.store.database import Database
@@ -39,6 +42,14 @@ async def get_campaign(database: Database, team: str, campaign: str) -> Mapping[
     """Raises `NotFound`."""
     async with reading(database) as on:
         return await found(on, team, campaign)
+
+
+async def see_campaign(means: Looking, team: str, campaign: str) -> Mapping[str, Any]:
+    """The same with `waiting_for`: why it is not dialling. Raises `NotFound`."""
+    async with reading(means.database) as on:
+        row = await found(on, team, campaign)
+        ground = await ground_of(on, campaign, means.trunks, means.clock.now())
+        return {**row, "waiting_for": await campaign_waits(on, means, ground)}
 
 
 async def list_campaigns(

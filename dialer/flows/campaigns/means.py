@@ -44,12 +44,14 @@ class Stopping(Means, Protocol):
         """Hang up every call of a campaign that is under way; returns when the carriers have been told."""
 
 
-class Running(Means, Trunks, Protocol):
+class Looking(Trunks, Protocol):
+    @property
+    def preview(self) -> Callable[[str], Awaitable[Sequence[Prospect]]]:
+        """What a release would claim now if the campaign were running and its run unlimited, in the order of the claim, by the
+        same reading and the same planner. Writes nothing."""
+
+
+class Running(Means, Looking, Protocol):
     @property
     def release(self) -> Callable[[str], Awaitable[Sequence[Claimed]]]:
         """Claim and ring for one running campaign now, by the planner; what was claimed."""
-
-    @property
-    def preview(self) -> Callable[[str], Awaitable[Sequence[Prospect]]]:
-        """What `release` would claim now if the campaign were running and its run unlimited, in the order of the claim, by the
-        same reading and the same planner. Writes nothing."""

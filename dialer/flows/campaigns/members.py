@@ -8,13 +8,15 @@ from typing import Any
 
 from dialer.domain.machine import ContactStatus
 from dialer.domain.outcome import Disposition
-from dialer.flows.campaigns.facts import Ground, facts_of, ground_of, waiting_for
+from dialer.flows.campaigns.facts import Ground, ground_of
 from dialer.flows.campaigns.look import alive, found
-from dialer.flows.campaigns.means import Means, Trunks
+from dialer.flows.campaigns.means import Looking, Means
+from dialer.flows.campaigns.waiting import contacts_wait
 from dialer.store import campaigns, enrolments
 from dialer.store.transaction import Transaction, reading, transaction
 
 OWN = ("id", "status", "priority", "attempts", "outcome", "last_attempt_at", "next_attempt_at", "completed_at", "created_at")
+NOT_CALLED = frozenset({ContactStatus.PENDING, ContactStatus.SKIPPED, ContactStatus.FAILED})
 PERSON = ("first_name", "last_name", "phone", "email", "timezone", "do_not_call")
 
 
@@ -28,7 +30,7 @@ class Members:
 
 
 async def list_members(
-    means: Trunks,
+    means: Looking,
     team: str,
     campaign: str,
     *,
@@ -43,7 +45,7 @@ async def list_members(
         await found(on, team, campaign)
         tallies = await enrolments.tallies(on, campaign)
         rows = await enrolments.listing(on, campaign, status=status, outcome=outcome, limit=limit, offset=offset)
-        shown = await described(on, await ground_of(on, campaign, means.trunks, now), rows)
+        shown = await described(on, means, await ground_of(on, campaign, means.trunks, now), rows)
     count = sum(t["n"] for t in tallies if status in (None, t["status"]) and outcome in (None, t["outcome"]))
     return Members(tuple(shown), count, by_status(tallies))
 
@@ -53,14 +55,14 @@ def by_status(tallies: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     return {status.value: sum(t["n"] for t in tallies if t["status"] == status) for status in ContactStatus}
 
 
-async def described(on: Transaction, ground: Ground, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of enrolments as the API shows them; those that are pending with what they wait for."""
-    facts = await facts_of(on, ground, [row["id"] for row in rows if row["status"] == ContactStatus.PENDING])
+async def described(on: Transaction, means: Looking, ground: Ground, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of enrolments as the API shows them; those that are pending, skipped or failed with what stands against their call."""
+    waits = await contacts_wait(on, means, ground, [row["id"] for row in rows if row["status"] in NOT_CALLED])
     return [
         {
             **{name: row[name] for name in OWN},
             "contact": {"id": row["contact_id"], **{name: row[name] for name in PERSON}},
-            "waiting_for": waiting_for(facts[row["id"]], ground.now) if row["id"] in facts else None,
+            "waiting_for": waits.get(row["id"]),
         }
         for row in rows
     ]

@@ -23,6 +23,8 @@ SAID = {
     Reason.DO_NOT_CALL: "do not call",
     Reason.SUPPRESSED: "the number is suppressed",
     Reason.NO_PHONE: "no phone number",
+    Reason.NO_FREE_SLOT: "no slot is free",
+    Reason.NUMBER_BUSY: "the person or the number is in another call",
     Reason.NEVER_CALLABLE: "the call window never opens for it, or its time zone is unknown",
     Reason.TRUNK_CONFIG: "the assistant or its adapter is not ready, or the campaign's rules cannot be read",
     Reason.CALLER_IDS_EXHAUSTED: "no caller ID is left today",
@@ -70,14 +72,15 @@ async def obstacles_of(
 
 async def _of_pending(on: Transaction, ground: Ground, rows: list[Mapping[str, Any]]) -> list[str]:
     facts = await facts_of(on, ground, [row["id"] for row in rows])
-    return [f"{row['contact_id']}: {_sentence(preflight(facts[row['id']], ground.now))}" for row in rows]
+    return [f"{row['contact_id']}: {sentence(preflight(facts[row['id']], ground.now))}" for row in rows]
 
 
 def _blocks(verdict: Verdict) -> bool:
     return not isinstance(verdict, Go) and verdict.reason not in IN_LINE
 
 
-def _sentence(verdict: Verdict) -> str:
+def sentence(verdict: Verdict) -> str:
+    """What speaks against a call, as a person would say it."""
     match verdict:
         case Wait(reason, until) if until is not None:
             return f"{SAID.get(reason, reason)} until {until:%Y-%m-%dT%H:%M:%SZ}"

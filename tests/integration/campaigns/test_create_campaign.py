@@ -52,7 +52,10 @@ async def test_the_least_that_is_needed_and_every_default(desk: Desk) -> None:
     }
     assert {name: campaign[name] for name in expected} == expected
     assert "rules_version" not in campaign
-    assert (await desk.api.get(f"{URL}/{campaign['id']}")).json == {"success": True, "campaign": campaign}
+    assert (await desk.api.get(f"{URL}/{campaign['id']}")).json == {
+        "success": True,
+        "campaign": {**campaign, "waiting_for": {"reason": "not_started", "until": None}},
+    }
 
 
 async def test_an_appointed_time_schedules_it(desk: Desk) -> None:

@@ -6,9 +6,13 @@ from typing import Any
 
 import pytest
 
+from adapters.events import Outcome
 from dialer.domain.fence import FENCE_SECONDS
+from dialer.flows.release import LedgerBook, RulesReader
+from scheduler.planner import plan
 from tests.support.api import Answer
-from tests.support.desk import AUCKLAND, Desk, new_assistant, new_number
+from tests.support.desk import AUCKLAND, TRUNK, Desk, new_assistant, new_number
+from tests.support.story import end_all
 
 URL = "/api/crm/campaigns"
 
@@ -28,7 +32,7 @@ async def test_only_what_is_sent_changes_and_null_clears(desk: Desk) -> None:
         f"{URL}/{before['id']}", {"description": None, "maxRetries": 5, "settings": {"own": None, "b": 2}}
     )
     after = answer.json["campaign"]
-    changed = {name for name in before if before[name] != after[name]} - {"updated_at"}
+    changed = {name for name in after if before[name] != after[name]} - {"updated_at"}
     assert changed == {"description", "max_attempts_per_contact", "settings"}
     assert (after["description"], after["max_attempts_per_contact"]) == (None, 5)
     assert after["settings"] == {"retry_on_error": True, "b": 2}
@@ -69,6 +73,32 @@ async def test_concurrency_is_the_cap_of_the_next_release_and_needs_no_fence(des
     await edit(desk, campaign, maxConcurrentCalls=4)
     assert (await desk.run(campaign))["started"] == 3
     assert desk.api.waits.seconds == []
+
+
+async def test_priority_is_the_share_of_the_next_release(desk: Desk) -> None:
+    await desk.pool.execute("update teams set max_concurrent_calls = 10")
+    low = (await desk.campaign(await desk.people(20), status="running", maxConcurrentCalls=20))["id"]
+    high = (await desk.campaign(await desk.people(20, prefix="+493021"), status="running", maxConcurrentCalls=20))["id"]
+    assert (await edit(desk, high, settings={"priority": 9})).status == 200
+    book = LedgerBook(desk.pool, desk.api.context.ringer, desk.clock, [TRUNK], RulesReader(desk.pool))
+    shares = {release.campaign: release.count for release in plan(await book.snapshot(None)).releases}
+    assert shares == {low: 1, high: 9}
+
+
+async def test_fewer_attempts_end_those_who_were_tried_as_often(desk: Desk) -> None:
+    """Also by outcome, and also in a campaign that is paused; whoever was never tried still is."""
+    tried, other, fresh = await desk.people(3)
+    campaign = (await desk.campaign([tried, other, fresh], status="running", maxConcurrentCalls=1))["id"]
+    for outcome in (Outcome.BUSY, Outcome.NO_ANSWER):
+        await desk.run(campaign)
+        await end_all(desk, outcome)
+    assert (await edit(desk, campaign, status="paused", settings={"maxAttemptsBusy": 1})).status == 200
+    by_contact = {m["contact"]["id"]: m for m in await desk.members(campaign)}
+    assert (by_contact[tried]["status"], by_contact[tried]["outcome"]) == ("failed", "busy")
+    assert by_contact[tried]["waiting_for"] == {"reason": "attempts_exhausted", "until": None}
+    assert (by_contact[other]["status"], by_contact[fresh]["status"]) == ("pending", "pending")
+    assert (await edit(desk, campaign, maxAttemptsPerContact=1)).status == 200
+    assert [m["status"] for m in await desk.members(campaign)] == ["failed", "failed", "pending"]
 
 
 async def test_other_numbers_are_shown_from_the_next_call_on(desk: Desk) -> None:

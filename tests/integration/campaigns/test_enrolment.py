@@ -145,7 +145,7 @@ async def test_the_list_is_filtered_counted_and_says_what_everybody_waits_for(de
         None,
         {"reason": "window", "until": "2026-01-05T20:00:00Z"},
         {"reason": "window", "until": "2026-01-05T20:00:00Z"},
-        None,
+        {"reason": "do_not_call", "until": None},
     ]
     skipped = (await desk.api.get(url, outcome="do_not_call")).json
     assert (skipped["count"], [m["contact"]["id"] for m in skipped["contacts"]]) == (1, [no])

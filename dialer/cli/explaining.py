@@ -1,0 +1,85 @@
+"""How commands say why somebody is not being called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from dialer.cli.output import print_fields, print_json, print_table
+
+if TYPE_CHECKING:
+    from dialer.flows.campaigns.survey import Explanation, Group, Preflight
+
+SAID = {
+    "attempts_exhausted": "all attempts are used up",
+    "caller_ids_exhausted": "no caller ID is active, or those that are have used up their day",
+    "do_not_call": "do not call",
+    "never_callable": "the call window never opens there, or the time zone is unknown",
+    "next_attempt": "the next attempt is not due yet",
+    "no_free_slot": "every slot is taken; the next call that ends gives one back",
+    "no_phone": "no phone number",
+    "not_started": "the campaign was not started",
+    "number_busy": "the person or the number is in another call",
+    "paused": "the campaign is paused",
+    "rate": "calls per second are limited",
+    "run_limit": "the run has used up its calls",
+    "suppressed": "the number is suppressed",
+    "trunk_config": "the assistant, its trunk or the campaign's rules are not ready",
+    "window": "outside the call window",
+}
+READY = "nothing: called at the next look"
+
+
+def print_campaign(seen: Explanation, json: bool) -> None:
+    row = seen.campaign
+    shown = {name: row[name] for name in ("id", "name", "status", "pause_reason")}
+    if json:
+        print_json({"campaign": shown, "waiting_for": seen.waiting_for, "groups": [_plain(each) for each in seen.groups]})
+        return
+    print_fields(shown | {"waits for": _waits(seen.waiting_for, row["status"])})
+    _print_groups(seen.groups, "\nContacts that wait")
+
+
+def print_contact(row: Mapping[str, Any], json: bool) -> None:
+    if json:
+        print_json(row)
+        return
+    waits = row["waiting_for"]
+    called = {"queued": "nothing: its call is about to be placed", "calling": "nothing: it is being called"}
+    said = _waits(waits, "") if waits else called.get(row["status"], READY if row["status"] == "pending" else None)
+    print_fields({**{name: value for name, value in row.items() if name != "waiting_for"}, "waits for": said})
+
+
+def print_preflight(seen: Preflight, json: bool) -> None:
+    if json:
+        print_json(asdict(seen))
+        return
+    counts = ("contacts", "dialable_now", "starting", "later", "next_at", "blocked", "never_callable", "under_way", "done")
+    print_fields({name: getattr(seen, name) for name in counts})
+    _print_groups((*seen.later_by_reason, *seen.blocked_by_reason), "\nNot now")
+    end = seen.estimate.finish_at
+    print(f"\nEstimated finish: {_time(end) if end else 'not within 90 days'}\n{seen.estimate.how}")
+
+
+def _waits(waits: Mapping[str, Any] | None, status: str) -> str | None:
+    if waits is None:
+        return "nothing" if status == "running" else None
+    until = waits["until"]
+    said: str = SAID.get(waits["reason"], waits["reason"])
+    return f"{said}, until {_time(until)}" if until else said
+
+
+def _print_groups(groups: Sequence[Group], title: str) -> None:
+    if groups:
+        rows = [(g.contacts, SAID.get(g.reason, g.reason) if g.reason else READY, g.until) for g in groups]
+        print_table(("contacts", "wait for", "until (first of them)"), rows, title=title)
+
+
+def _plain(group: Group) -> dict[str, Any]:
+    return {"reason": group.reason, "contacts": group.contacts, "until": group.until}
+
+
+def _time(at: datetime) -> str:
+    return at.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,203 @@
+"""What would happen if the campaign ran now, and what everybody waits for as it stands: counts instead of calls.
+
+Places nothing, writes nothing. All contacts are judged by the preflight, in the few crowds that one verdict holds for, so that a
+campaign of 100,000 is answered within a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from dialer.domain.errors import Conflict, NotFound
+from dialer.domain.forecast import Crowd, finish
+from dialer.domain.machine import FINAL_CAMPAIGN
+from dialer.domain.preflight import Go, Never, Reason, Verdict, Wait, preflight
+from dialer.flows.campaigns.facts import GIVEN_UP, Ground, facts_of_crowd, ground_of
+from dialer.flows.campaigns.look import alive, found
+from dialer.flows.campaigns.means import Looking
+from dialer.flows.campaigns.waiting import campaign_waits, contacts_wait, line_of
+from dialer.store import dashboard, enrolments, obstacles
+from dialer.store.transaction import Transaction, reading
+
+USUAL_SECONDS = 60.0
+"""How long a call is taken to hold its slot before the team has ended enough of them."""
+
+ENOUGH_CALLS = 20
+"""So many ended calls make a mean."""
+
+IN_LINE = frozenset({Reason.NO_FREE_SLOT, Reason.RATE, Reason.RUN_LIMIT})
+"""What people wait for who may be called now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """`contacts` that wait for the same; `reason` None = for nothing. `until` is the earliest of them."""
+
+    reason: Reason | None
+    contacts: int
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """`finish_at` null = not within 90 days. `measured_over`: whose calls `seconds_per_call` is the mean of (`calls_measured` of
+    them), "default" where there are too few."""
+
+    finish_at: datetime | None
+    calls: int
+    slots: int | None
+    seconds_per_call: float
+    measured_over: str
+    calls_measured: int
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """Every contact of the campaign is in exactly one of `dialable_now`, `later`, `blocked`, `never_callable`, `under_way` and
+    `done`. `starting` of the dialable would be released at once."""
+
+    contacts: int
+    dialable_now: int
+    starting: int
+    later: int
+    next_at: datetime | None
+    later_by_reason: tuple[Group, ...]
+    blocked: int
+    blocked_by_reason: tuple[Group, ...]
+    never_callable: int
+    under_way: int
+    done: int
+    estimate: Estimate
+
+
+async def preflight_of(means: Looking, team: str, campaign: str) -> Preflight:
+    """The counts of a run without a limit that would begin now. Raises `NotFound`, or `Conflict` for an ended campaign."""
+    async with reading(means.database) as on:
+        row = await alive(on, team, campaign)
+        if row["status"] in FINAL_CAMPAIGN:
+            raise Conflict(f"The campaign is {row['status']} and calls nobody any more.")
+        ground = (await ground_of(on, campaign, means.trunks, means.clock.now())).started(None)
+        judged = await _judged(on, ground)
+        endings = await obstacles.endings(on, campaign)
+        tallies = await enrolments.tallies(on, campaign)
+        starting = len((await line_of(means, ground)).next)
+        estimate = await _estimate(on, ground, judged)
+    groups = [_group(verdict, crowd["n"]) for crowd, verdict in judged]
+    ended = [(GIVEN_UP.get(r["reason"]), r["n"]) for r in endings]
+    later = _merged([each for each in groups if each.until is not None])
+    never = [each for each in groups if each.reason is Reason.NEVER_CALLABLE]
+    now = [each for each in groups if each.until is None and (each.reason is None or each.reason in IN_LINE)]
+    stuck = [each for each in groups if each.until is None and each not in now and each not in never]
+    blocked = _merged([*stuck, *(Group(reason, n) for reason, n in ended if reason is not None)])
+    return Preflight(
+        contacts=row["total_contacts"],
+        dialable_now=sum(each.contacts for each in now),
+        starting=starting,
+        later=sum(g.contacts for g in later),
+        next_at=min((g.until for g in later if g.until is not None), default=None),
+        later_by_reason=later,
+        blocked=sum(g.contacts for g in blocked),
+        blocked_by_reason=blocked,
+        never_callable=sum(each.contacts for each in never),
+        under_way=sum(t["n"] for t in tallies if t["status"] in ("queued", "calling")),
+        done=sum(n for reason, n in ended if reason is None),
+        estimate=estimate,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a campaign is not dialling: what itself waits for, and its waiting contacts by what they wait for."""
+
+    campaign: Mapping[str, Any]
+    waiting_for: Mapping[str, Any] | None
+    groups: tuple[Group, ...]
+
+
+async def explain(means: Looking, team: str, campaign: str) -> Explanation:
+    """As the campaign stands. Raises `NotFound`."""
+    async with reading(means.database) as on:
+        row = await found(on, team, campaign)
+        ground = await ground_of(on, campaign, means.trunks, means.clock.now())
+        waits = await campaign_waits(on, means, ground)
+        judged = await _judged(on, ground)
+        line = await line_of(means, ground)
+    groups = [_group(verdict, crowd["n"]) for crowd, verdict in judged]
+    free = sum(each.contacts for each in groups if each.reason is None)
+    first = min(len(line.next), free)
+    stand = [Group(None, first), Group(line.others, free - first), *(each for each in groups if each.reason is not None)]
+    return Explanation(row, waits, _merged([each for each in stand if each.contacts]))
+
+
+async def explain_contact(means: Looking, team: str, campaign: str, who: str) -> Mapping[str, Any]:
+    """One contact of the campaign, by its own id or its enrolment's: `id`, `contact_id`, `status`, `outcome`, `attempts`,
+    `next_attempt_at` and `waiting_for`. Raises `NotFound`."""
+    async with reading(means.database) as on:
+        await found(on, team, campaign)
+        row = await enrolments.one(on, campaign, who)
+        if row is None:
+            raise NotFound(f"contact {who}: is not in the campaign {campaign}; list its contacts to find the id.")
+        ground = await ground_of(on, campaign, means.trunks, means.clock.now())
+        waits = await contacts_wait(on, means, ground, [row["id"]]) if row["status"] in ("pending", "skipped", "failed") else {}
+    return {**row, "waiting_for": waits.get(row["id"])}
+
+
+async def _judged(on: Transaction, ground: Ground) -> list[tuple[Mapping[str, Any], Verdict]]:
+    crowds = await obstacles.crowds(on, ground.row["id"], ground.now)
+    return [(crowd, preflight(facts_of_crowd(ground, crowd), ground.now)) for crowd in crowds]
+
+
+def _group(verdict: Verdict, contacts: int) -> Group:
+    match verdict:
+        case Go():
+            return Group(None, contacts)
+        case Wait(reason, until):
+            return Group(reason, contacts, until)
+        case Never(reason):
+            return Group(reason, contacts)
+
+
+def _merged(groups: Sequence[Group]) -> tuple[Group, ...]:
+    """One group a reason, the largest first."""
+    found: dict[Reason | None, Group] = {}
+    for each in groups:
+        was = found.get(each.reason, Group(each.reason, 0))
+        times = [at for at in (was.until, each.until) if at is not None]
+        found[each.reason] = Group(each.reason, was.contacts + each.contacts, min(times, default=None))
+    return tuple(sorted(found.values(), key=lambda group: (-group.contacts, group.reason or "")))
+
+
+async def _estimate(on: Transaction, ground: Ground, judged: Sequence[tuple[Mapping[str, Any], Verdict]]) -> Estimate:
+    seconds, over, measured = await _seconds_per_call(on, ground)
+    slots = ground.most
+    rules = ground.facts.rules
+    crowds = [
+        Crowd(tuple(c["zones"]), c["n"], max(c["next_attempt_at"], c["suppressed_until"] or ground.now))
+        for c, v in judged
+        if not isinstance(v, Never) and (isinstance(v, Go) or v.reason in IN_LINE or v.until is not None)
+    ]
+    pace = min((n for n in (slots and slots / seconds, rules and rules.calls_per_second) if n), default=None)
+    end = finish(crowds, rules, pace, ground.now) if rules is not None and pace is not None else None
+    calls = sum(crowd.contacts for crowd in crowds)
+    source = {"campaign": "measured over the campaign's last calls", "team": "measured over the team's last calls"}
+    how = (
+        f"{calls} contacts once each, {slots if slots is not None else 'unlimited'} at a time, {seconds:.0f} s a call"
+        f" ({source.get(over, 'assumed, too few calls have ended yet')}), only inside call windows;"
+        " retries, daily limits of caller IDs and other campaigns on the same slots come on top."
+    )
+    return Estimate(end, calls, slots, round(seconds, 1), over, measured, how)
+
+
+async def _seconds_per_call(on: Transaction, ground: Ground) -> tuple[float, str, int]:
+    """The mean, whose calls it is of, and how many they were."""
+    n, seconds = await dashboard.mean_seconds(on, "campaign", ground.row["id"])
+    if n >= ENOUGH_CALLS:
+        return seconds, "campaign", n
+    n, seconds = await dashboard.mean_seconds(on, "team", ground.row["team_id"])
+    if n >= ENOUGH_CALLS:
+        return seconds, "team", n
+    return USUAL_SECONDS, "default", 0
