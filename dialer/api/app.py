@@ -20,9 +20,12 @@ from dialer.api import (
     suppressions,
 )
 from dialer.api.auth import Gate
+from dialer.api.bodies import Depth
 from dialer.api.context import ApiContext
 from dialer.api.errors import Guard
 from dialer.api.hooks import Hooks
+from dialer.api.idempotency import Idempotency
+from dialer.api.quota import Quota
 
 CRM: tuple[APIRouter, ...] = (
     imports.router,  # before contacts, whose {id} would swallow "import"
@@ -42,7 +45,14 @@ def build(context: ApiContext) -> FastAPI:
         title="Campaign dialer",
         summary="Contacts, campaigns and calls of an outbound dialer.",
         redirect_slashes=False,
-        middleware=[Middleware(Guard), Middleware(Hooks, context=context), Middleware(Gate, context=context)],
+        middleware=[
+            Middleware(Guard),
+            Middleware(Hooks, context=context),
+            Middleware(Gate, context=context),
+            Middleware(Quota, context=context),
+            Middleware(Depth),
+            Middleware(Idempotency, context=context),
+        ],
     )
     app.state.context = context
     errors.install(app)

@@ -12,6 +12,7 @@ from pydantic import Field
 from dialer.api.auth import may
 from dialer.api.contacts import ContactFields
 from dialer.api.context import Context
+from dialer.api.idempotency import once
 from dialer.api.shapes import LIMIT_DEFAULT, LIMIT_MOST, Answer, Body, Id, Line, Name, Page, Query, Record
 from dialer.domain.errors import Invalid
 from dialer.domain.keys import Caller
@@ -119,13 +120,17 @@ async def enrol(id: str, body: EnrolBody, caller: Writer, context: Context) -> E
     who = (caller.team_id, caller.actor, id)
     match (body.contact_ids, body.contact, body.audience):
         case (list() as ids, None, None):
-            sums = await enrolment.enrol_contacts(context, *who, ids, body.priority)
+            return await once(_sums, enrolment.enrol_contacts(context, *who, ids, body.priority))
         case (None, EnrolledContact() as contact, None):
-            sums = (await enrolment.enrol_new(context, *who, contact.given(), body.priority)).sums
+            born = enrolment.enrol_new(context, *who, contact.given(), body.priority)
+            return await once(lambda newcomer: _sums(newcomer.sums), born)
         case (None, None, AudienceBody() as audience):
-            sums = await enrolment.enrol_audience(context, *who, _audience(audience), body.priority)
+            return await once(_sums, enrolment.enrol_audience(context, *who, _audience(audience), body.priority))
         case _:
             raise Invalid({}, form=["Send exactly one of contactIds, contact and audience."])
+
+
+def _sums(sums: enrolment.Enrolled) -> EnrolledAnswer:
     return EnrolledAnswer.model_validate(sums)
 
 

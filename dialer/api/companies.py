@@ -13,6 +13,7 @@ from dialer.api import contacts as contact_routes
 from dialer.api.auth import may, own_team
 from dialer.api.contacts import ContactAnswer, ContactFields, ContactPage, ContactQuery
 from dialer.api.context import Context
+from dialer.api.idempotency import once
 from dialer.api.shapes import OMITTED, Answer, Body, Id, JsonObject, Line, Name, Page, PageQuery, Prose, Record
 from dialer.domain.keys import Caller
 from dialer.flows import companies, contacts
@@ -91,7 +92,11 @@ class CompanyPage(Page):
 async def create(body: NewCompany, caller: Writer, context: Context) -> CompanyAnswer:
     team = own_team(caller, body.team_id)
     values = body.given(without=frozenset({"team_id"}))
-    return CompanyAnswer.model_validate({"company": await companies.create(context.database, team, caller.actor, values)})
+    return await once(_answer, companies.create(context.database, team, caller.actor, values))
+
+
+def _answer(row: companies.Row) -> CompanyAnswer:
+    return CompanyAnswer.model_validate({"company": row})
 
 
 @router.get("/companies", summary="List companies, newest first")
@@ -124,8 +129,8 @@ async def delete(id: str, caller: Writer, context: Context) -> Answer:
 @router.post("/companies/{id}/contacts", summary="Create a contact of the company")
 async def create_contact(id: str, body: NewCompanyContact, caller: Writer, context: Context) -> ContactAnswer:
     await companies.get(context.database, caller.team_id, id)
-    row = await contacts.create(context.database, caller.team_id, caller.actor, {**body.given(), "company_id": id})
-    return ContactAnswer.model_validate({"contact": contact_routes.shown(row)})
+    work = contacts.create(context.database, caller.team_id, caller.actor, {**body.given(), "company_id": id})
+    return await once(lambda row: ContactAnswer.model_validate({"contact": contact_routes.shown(row)}), work)
 
 
 @router.get("/companies/{id}/contacts", summary="List the contacts of the company, newest first")

@@ -6,6 +6,8 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from dialer.api import idempotency
+
 
 def install(app: FastAPI) -> None:
     made = app.openapi
@@ -25,4 +27,5 @@ def _corrected(document: dict[str, Any]) -> dict[str, Any]:
     schemas = document.get("components", {}).get("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
+    idempotency.documented(document)
     return document

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from dialer.api.auth import may, own_team
 from dialer.api.context import Context
+from dialer.api.idempotency import once
 from dialer.api.shapes import Answer, Body, Id, Instant, Line, Page, PageQuery, Record
 from dialer.domain.keys import Caller
 from dialer.flows.suppressions import lift, list_suppressions, suppress
@@ -64,7 +65,7 @@ def _answer(row: Any) -> SuppressionAnswer:
 async def create(body: SuppressionBody, caller: Writer, context: Context) -> SuppressionAnswer:
     team = own_team(caller, body.team_id)
     entry = Entry(body.scope, team, body.campaign_id, body.phone_number, body.reason, body.source, body.expires_at)
-    return _answer(await suppress(context, caller.actor, entry))
+    return await once(_answer, suppress(context, caller.actor, entry))
 
 
 @router.get("/suppressions", summary="List suppressed numbers, newest first")
