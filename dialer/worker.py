@@ -35,7 +35,7 @@ LONGEST_PAUSE = 30
 log = logging.getLogger(__name__)
 S = TypeVar("S", bound=msgspec.Struct)
 
-Id = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[!-~]+$")]
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[!-~]+\Z")]
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST, pattern=PATTERN)]
 
 

@@ -5,9 +5,9 @@ What is remembered is decided by what happened, for 24 hours, per team:
 - A success is remembered with its answer. A replay gets it with `Idempotent-Replayed: true`.
 - A refusal had no effect and is forgotten: the same key may be sent again, corrected.
 - The same key with another method, address or body is a 409, and so is one that is just being carried out.
-- A crash between the effect and the answer: the receipt is there, for it is written with the effect (`store.receipts`). Most flows
-  promise their answer in the same transaction; then the replay gets it. Others (run, pause, cancel) are asked again after a few
-  seconds and do only what comes after their commit. Where neither is possible the replay is a 409 that says so. Never twice.
+- A crash between the effect and the answer: the receipt is there, for it is written with the effect (`store.receipts`). Most
+  flows promise their answer in the same transaction; then the replay gets it. Others (run, pause, cancel) are asked again after
+  a few seconds and do only what comes after their commit. Where neither is possible the replay is a 409 that says so.
 - A fault (5xx) after the effect is committed is like a crash.
 
 A key of the team that may less than the one that was used first is not told the answer (403).
@@ -114,9 +114,7 @@ class Idempotency:
         if not ("*" in caller.scopes or kept.scopes <= caller.scopes):
             return refusal(Forbidden(WEAKER))
         if kept.answer is None:
-            return answer(
-                409, BUSY if kept.age < PATIENCE else LOST, headers={"Retry-After": "1"} if kept.age < PATIENCE else None
-            )
+            return _busy() if kept.age < PATIENCE else refusal(Conflict(LOST))
         if kept.age < FRESH:
             await self._context.pause(FENCE_SECONDS)
         response = Response(kept.answer, kept.status or 200, media_type="application/json")
@@ -130,7 +128,7 @@ class Idempotency:
             with receipts.carried(receipt):
                 await self._app(scope, receive, held)
         except UnderWay:
-            return answer(409, BUSY, headers={"Retry-After": "1"})
+            return _busy()
         except AlreadyDone:
             if receipt.unfinished is not None:
                 return refusal(Conflict(LOST))
@@ -155,6 +153,10 @@ class Idempotency:
             if not is_outage(fault):
                 raise
             log.warning("the answer to a request with an idempotency key could not be kept: %s", type(fault).__name__)
+
+
+def _busy() -> Response:
+    return answer(409, BUSY, headers={"Retry-After": "1"})
 
 
 class _Held:
@@ -209,8 +211,8 @@ def documented(document: dict[str, Any]) -> None:
         "name": HEADER,
         "in": "header",
         "required": False,
-        "description": "A key of your own, such as a UUID: sent again within 24 hours with the same request, it gets the first answer"
-        " (with `Idempotent-Replayed: true`) and has no second effect; with another request it is a 409.",
+        "description": "A key of your own, such as a UUID: sent again within 24 hours with the same request, it gets the first"
+        " answer (with `Idempotent-Replayed: true`) and has no second effect; with another request it is a 409.",
         "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": PATTERN},
         "example": "7f0c9d1e-3b52-4a8e-9a61-0d5c1f6f2b11",
     }

@@ -38,7 +38,7 @@ class Fingerprint:
     def __init__(self, *parts: str, content_type: str = "") -> None:
         kind = content_type.partition(";")[0].strip().lower()
         found = BOUNDARY.search(content_type) if kind.startswith("multipart/") else None
-        self._boundary = found[1].encode("latin-1") if found else b""
+        self._boundary = b"--" + found[1].encode("latin-1") if found else b""
         self._sum = hashlib.sha256("\0".join((*parts, kind)).encode("utf-8", "surrogatepass") + b"\0")
         self._rest = b""
 

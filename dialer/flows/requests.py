@@ -1,7 +1,7 @@
 """What other services ask for through the queue instead of HTTP: run a campaign, dial a contact.
 
-The flows are those of the HTTP routes, and so are the receipts: a key that was used through one door is used up for the other. The
-team is the campaign's own, for whoever can write to the queue is trusted with all of them.
+The flows are those of the HTTP routes, and so are the receipts: a key that was used through one door is used up for the other.
+The team is the campaign's own, for whoever can write to the queue is trusted with all of them.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ async def run_requested(means: Running, campaign: str, max_calls: int | None, ke
 
 
 async def dial_requested(means: Running, campaign: str, contact: str, priority: int, key: str) -> bool:
-    """Enrol a contact as the first of its priority to be due; one that is enrolled already stays as it is. False when the key says
-    that it was done before. Raises `Refused`, `Unready`."""
+    """Enrol a contact, due at once; one that is enrolled already stays as it is. False when the key says that it was done before.
+    Raises `Refused`, `Unready`."""
 
     async def work(team: str) -> None:
         done = await enrol_contacts(means, team, "job:dial_contact", campaign, [contact], priority)

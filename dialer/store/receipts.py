@@ -119,8 +119,8 @@ async def kept_with(on: AsyncConnection) -> AsyncIterator[None]:
 async def _claim(on: AsyncConnection, receipt: Receipt) -> None:
     """Two statements: what the holder of the lock before us committed is only seen by the second."""
     who = {"team": receipt.team, "key": receipt.key}
-    lock = "select pg_try_advisory_xact_lock(hashtextextended(concat_ws(':', 'receipt', cast(:team as text), cast(:key as text)), 0))"
-    if not await on.scalar(statement(lock), who):
+    name = "concat_ws(':', 'receipt', cast(:team as text), cast(:key as text))"
+    if not await on.scalar(statement(f"select pg_try_advisory_xact_lock(hashtextextended({name}, 0))"), who):
         raise UnderWay
     used = f"select exists (select from receipts where team_id = :team and key = :key and not ({OLD}))"
     if await on.scalar(statement(used), who):
