@@ -16,10 +16,11 @@ from dialer.domain.idempotency import Fingerprint, checked
 from dialer.flows.campaigns.means import Running, Wake
 from dialer.flows.campaigns.run import run_campaign
 from dialer.flows.enrolment import enrol_contacts
-from dialer.store import campaigns, receipts
+from dialer.store import campaigns, contacts, receipts
 from dialer.store.claims import Claimed, Prospect
 from dialer.store.database import Database
 from dialer.store.receipts import AlreadyDone, Receipt, UnderWay
+from dialer.store.transaction import reading
 from scheduler.clock import Clock
 
 ANY_SCOPE = ["*"]
@@ -56,9 +57,10 @@ async def dial_requested(means: Running, campaign: str, contact: str, priority: 
     Raises `Refused`, `Unready`."""
 
     async def work(team: str) -> None:
-        done = await enrol_contacts(means, team, "job:dial_contact", campaign, [contact], priority)
-        if done.invalid:
-            raise NotFound("contact_id: there is no such contact in the campaign's team.")
+        async with reading(means.database) as on:  # beforehand, for what was refused must leave no receipt
+            if await contacts.find(on, team, contact) is None:
+                raise NotFound("contact_id: there is no such contact in the campaign's team.")
+        await enrol_contacts(means, team, "job:dial_contact", campaign, [contact], priority)
 
     return await _once(means, campaign, key, ("dial_contact", campaign, contact, priority), work)
 
