@@ -21,10 +21,11 @@ from dialer.flows.hang_up import hang_up_campaign
 from dialer.flows.place import Placer, Trunk
 from dialer.flows.reconcile import EVERY_SECONDS, Reconciler
 from dialer.flows.release import LedgerBook, RulesReader
+from dialer.flows.requests import Desk
 from dialer.flows.ring import QUEUE, Ringer
 from dialer.flows.settle import Settler
 from dialer.flows.sweep import Sweeper
-from dialer.queue import Bell, DoorbellWorker, JobQueue, RateBuckets, close, connect
+from dialer.queue import Bell, DoorbellWorker, JobQueue, Quotas, RateBuckets, close, connect
 from dialer.settings import Settings
 from dialer.store import claims, migrate
 from dialer.store.database import Database
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
 DRAIN_SECONDS = 20.0
 """How long a worker's running dial jobs may take to end after SIGTERM."""
+
+REQUESTS_AT_ONCE = 4
+"""Requests of other services that one worker carries out at the same time."""
 
 LOOK_SECONDS = 2.0
 """How often overdue attempts are looked for."""
@@ -186,13 +190,14 @@ async def run_scheduler(settings: Settings) -> None:
 
 async def run_worker(settings: Settings) -> None:
     """The role `worker`."""
-    from dialer.worker import FUNCTIONS
+    from dialer.worker import FUNCTIONS, REQUEST_QUEUE, REQUESTS
 
     own = settings.worker
     async with house(settings) as h, trunks(settings) as carriers, health.serving("worker.health_port", own.health_port, h.ready):
         placer = Placer(h.database.pool, h.settler, RateBuckets(h.redis), carriers, h.clock)
         reconciler = Reconciler(h.database.pool, h.settler, h.follower, carriers, h.clock)
         worker = DoorbellWorker(h.redis, FUNCTIONS, queue_name=QUEUE, ctx={"placer": placer}, max_jobs=own.concurrency)
+        asked = DoorbellWorker(h.redis, REQUESTS, queue_name=REQUEST_QUEUE, ctx={"desk": desk(h)}, max_jobs=REQUESTS_AT_ONCE)
         duties = Duties()
         duties.start("settle", h.settler.run())
         duties.start("rest", h.settler.run_rest())
@@ -202,9 +207,10 @@ async def run_worker(settings: Settings) -> None:
             duties.start(f"events of {name}", _listen(name, trunk, h.follower, duties.stop))
         duties.start("reconcile", repeat("reconcile", min(LOOK_SECONDS, EVERY_SECONDS), reconciler.sweep, h.clock, duties.stop))
         duties.start("jobs", worker.run())
+        duties.start("requests", asked.run())
         try:
             await duties.until_stopped()
-            await worker.drain(DRAIN_SECONDS)
+            await asyncio.gather(worker.drain(DRAIN_SECONDS), asked.drain(DRAIN_SECONDS))
         finally:
             await duties.end()
 
@@ -238,23 +244,39 @@ async def run_api(settings: Settings) -> None:
             await duties.end()
 
 
-def api_context(h: House, carriers: Mapping[str, Trunk], stopping: asyncio.Event | None = None) -> ApiContext:
-    """What the API's routes work with; `stopping` ends the streams that would never end by themselves."""
-    from dialer.api.context import ApiContext
+def desk(h: House) -> Desk:
+    """What flows that decide a run work with, whoever asked for it."""
 
     def book() -> LedgerBook:
         return LedgerBook(h.database.pool, h.ringer, h.clock, h.settings.adapters, h.rules)
 
+    return Desk(
+        database=h.database,
+        clock=h.clock,
+        ringer=h.ringer,
+        trunks=h.settings.adapters,
+        pause=h.clock.sleep,
+        release=lambda campaign: book().run(campaign),
+        preview=lambda campaign: book().preview(campaign),
+    )
+
+
+def api_context(h: House, carriers: Mapping[str, Trunk], stopping: asyncio.Event | None = None) -> ApiContext:
+    """What the API's routes work with; `stopping` ends the streams that would never end by themselves."""
+    from dialer.api.context import ApiContext
+
+    own = desk(h)
     adapters = {name: trunk.adapter for name, trunk in carriers.items()}
     return ApiContext(
         database=h.database,
         clock=h.clock,
         settings=h.settings,
         ringer=h.ringer,
+        quotas=Quotas(h.redis),
         trunks=adapters,
         pause=h.clock.sleep,
-        release=lambda campaign: book().run(campaign),
-        preview=lambda campaign: book().preview(campaign),
+        release=own.release,
+        preview=own.preview,
         hang_up=lambda campaign: hang_up_campaign(h.database.pool, adapters, campaign),
         follow=h.follower.follow,
         imports=asyncio.Semaphore(h.settings.http.large_imports),

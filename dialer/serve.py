@@ -3,16 +3,52 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from dialer.api.errors import MOST_HEAD, SENTENCES
 from dialer.health import listening
 
 DRAIN_SECONDS = 10
 """How long open requests may take to end after SIGTERM."""
+
+
+class _Bounded(HttpToolsProtocol):
+    """Reads no more of a head (address and headers) that does not end than a head may have; uvicorn would read for ever. One
+    that ends is judged by the API's own guard."""
+
+    _head: int | None = None
+    """Bytes read of a head that has not ended yet."""
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._head is not None and not self.transport.is_closing():
+            self._head += len(data)
+            if self._head > MOST_HEAD:
+                self.transport.write(_TOO_LARGE)
+                self.transport.close()
+
+    def on_message_begin(self) -> None:
+        self._head = 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._head = None
+        super().on_headers_complete()
+
+
+def _too_large() -> bytes:
+    body = json.dumps({"success": False, "error": SENTENCES[431], "details": {"fieldErrors": {}, "formErrors": []}}).encode()
+    head = "HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\nconnection: close\r\n"
+    return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
+
+
+_TOO_LARGE = _too_large()
 
 
 class _Server(uvicorn.Server):
@@ -35,6 +71,7 @@ async def serve(app: ASGIApp, host: str, port: int, stop: asyncio.Event) -> None
         timeout_graceful_shutdown=DRAIN_SECONDS,
         server_header=False,
         proxy_headers=False,
+        http=_Bounded,
     )
     server = _Server(config)
     with listening("http.port", host, port) as bound:

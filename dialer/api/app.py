@@ -27,11 +27,14 @@ from dialer.api import (
     suppressions,
 )
 from dialer.api.auth import Gate
+from dialer.api.bodies import Depth
 from dialer.api.context import ApiContext
 from dialer.api.document.names import BASE, DESCRIPTION
 from dialer.api.errors import Guard
 from dialer.api.hooks import Hooks
-from dialer.api.shapes import once
+from dialer.api.idempotency import Idempotency
+from dialer.api.quota import Quota
+from dialer.api.shapes import each_once
 
 CRM: tuple[APIRouter, ...] = (
     imports.router,  # before contacts, whose {id} would swallow "import"
@@ -52,7 +55,6 @@ CRM: tuple[APIRouter, ...] = (
 
 def build(context: ApiContext | None = None) -> FastAPI:
     """Without a context it can only describe itself: its OpenAPI document."""
-    rings = [Middleware(Guard), Middleware(Hooks, context=context), Middleware(Gate, context=context)] if context else []
     app = FastAPI(
         title="Campaign dialer",
         version=__version__,
@@ -60,7 +62,7 @@ def build(context: ApiContext | None = None) -> FastAPI:
         description=DESCRIPTION,
         servers=[{"url": "/", "description": "This server"}],
         redirect_slashes=False,
-        middleware=rings,
+        middleware=_rings(context) if context else [],
         docs_url=None,
         redoc_url=None,
     )
@@ -72,6 +74,18 @@ def build(context: ApiContext | None = None) -> FastAPI:
     if context is None or context.settings.http.metrics_port is None:
         app.include_router(health.figures)
     for router in CRM:
-        app.include_router(router, prefix=BASE, dependencies=[Depends(once)])
+        app.include_router(router, prefix=BASE, dependencies=[Depends(each_once)])
     openapi.install(app)
     return app
+
+
+def _rings(context: ApiContext) -> list[Middleware]:
+    """Around every request, the outermost first."""
+    return [
+        Middleware(Guard),
+        Middleware(Hooks, context=context),
+        Middleware(Gate, context=context),
+        Middleware(Quota, context=context),
+        Middleware(Depth),
+        Middleware(Idempotency, context=context),
+    ]

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from dialer.api.auth import may, own_team
 from dialer.api.context import Context
+from dialer.api.idempotency import once
 from dialer.api.phone_numbers import PhoneNumber
 from dialer.api.shapes import OMITTED, Answer, Body, Count, Id, JsonObject, Line, Name, Page, PageQuery, Record
 from dialer.domain.keys import Caller
@@ -78,8 +79,8 @@ class OutboundPage(Page):
 async def create(body: NewAssistant, caller: Writer, context: Context) -> AssistantAnswer:
     team = own_team(caller, body.team_id)
     values = body.given(without=frozenset({"team_id"}))
-    row = await voices.create_assistant(context, team, caller.actor, values)
-    return AssistantAnswer.model_validate({"assistant": row})
+    work = voices.create_assistant(context, team, caller.actor, values)
+    return await once(lambda row: AssistantAnswer.model_validate({"assistant": row}), work)
 
 
 @router.get("/assistants", summary="List assistants, newest first")

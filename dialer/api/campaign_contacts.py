@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field
 from dialer.api.auth import may, own_team
 from dialer.api.contacts import ContactFields
 from dialer.api.context import Context
+from dialer.api.idempotency import once
 from dialer.api.shapes import Answer, Body, Id, Line, Name, Page, Paging, Record, WaitingFor
 from dialer.domain.errors import Invalid
 from dialer.domain.keys import Caller
@@ -132,15 +133,18 @@ async def enrol(id: str, body: EnrolBody, caller: Writer, context: Context) -> E
     who = (caller.team_id, caller.actor, id)
     match (body.contact_ids, body.contact, body.audience):
         case (list() as ids, None, None):
-            sums = await enrolment.enrol_contacts(context, *who, ids, body.priority)
+            return await once(_sums, enrolment.enrol_contacts(context, *who, ids, body.priority))
         case (None, EnrolledContact() as contact, None):
             own_team(caller, contact.team_id)
             values = contact.given(without=frozenset({"team_id"}))
-            sums = (await enrolment.enrol_new(context, *who, values, body.priority)).sums
+            return await once(lambda new: _sums(new.sums), enrolment.enrol_new(context, *who, values, body.priority))
         case (None, None, AudienceBody() as audience):
-            sums = await enrolment.enrol_audience(context, *who, _audience(audience), body.priority)
+            return await once(_sums, enrolment.enrol_audience(context, *who, _audience(audience), body.priority))
         case _:
             raise Invalid({}, form=["Send exactly one of contactIds, contact and audience."])
+
+
+def _sums(sums: enrolment.Enrolled) -> EnrolledAnswer:
     return EnrolledAnswer.model_validate(sums)
 
 

@@ -12,6 +12,7 @@ from pydantic import AliasChoices, Field
 
 from dialer.api.auth import may, own_team
 from dialer.api.context import Context
+from dialer.api.idempotency import once
 from dialer.api.shapes import (
     OMITTED,
     Answer,
@@ -237,7 +238,7 @@ def _answer(row: Any) -> CampaignAnswer:
 async def create(body: NewCampaignBody, caller: Writer, context: Context) -> CampaignAnswer:
     team = own_team(caller, body.team_id)
     new = NewCampaign(**body.given(without=frozenset({"team_id", "settings"})), settings=body.settings or {})
-    return _answer(await create_campaign(context.database, team, caller.actor, new))
+    return await once(_answer, create_campaign(context.database, team, caller.actor, new))
 
 
 @router.get("/campaigns", summary="List campaigns, newest first")
@@ -292,7 +293,7 @@ async def pause(id: str, caller: Runner, context: Context, body: StopBody | None
 
 @router.post("/campaigns/{id}/resume", summary="Go on with a paused campaign")
 async def resume(id: str, caller: Runner, context: Context, body: ResumeBody | None = None) -> CampaignAnswer:
-    return _answer(await resume_campaign(context, caller.team_id, caller.actor, id))
+    return await once(_answer, resume_campaign(context, caller.team_id, caller.actor, id))
 
 
 @router.post("/campaigns/{id}/cancel", summary="End a campaign for good; after the answer no call of it starts")

@@ -13,6 +13,7 @@ from dialer.api import contacts as contact_routes
 from dialer.api.auth import may, own_team
 from dialer.api.contacts import ContactAnswer, ContactFields, ContactPage, ContactQuery
 from dialer.api.context import Context
+from dialer.api.idempotency import once
 from dialer.api.shapes import OMITTED, Answer, Body, Id, JsonObject, Line, Name, Page, PageQuery, Prose, Record
 from dialer.domain.errors import Invalid
 from dialer.domain.keys import Caller
@@ -93,7 +94,11 @@ class CompanyPage(Page):
 async def create(body: NewCompany, caller: Writer, context: Context) -> CompanyAnswer:
     team = own_team(caller, body.team_id)
     values = body.given(without=frozenset({"team_id"}))
-    return CompanyAnswer.model_validate({"company": await companies.create(context.database, team, caller.actor, values)})
+    return await once(_answer, companies.create(context.database, team, caller.actor, values))
+
+
+def _answer(row: companies.Row) -> CompanyAnswer:
+    return CompanyAnswer.model_validate({"company": row})
 
 
 @router.get("/companies", summary="List companies, newest first")
@@ -129,8 +134,8 @@ async def create_contact(id: str, body: NewCompanyContact, caller: Writer, conte
     _same(id, body.company_id)
     await companies.get(context.database, team, id)
     values = body.given(without=frozenset({"team_id"})) | {"company_id": id}
-    row = await contacts.create(context.database, team, caller.actor, values)
-    return ContactAnswer.model_validate({"contact": contact_routes.shown(row)})
+    work = contacts.create(context.database, team, caller.actor, values)
+    return await once(lambda row: ContactAnswer.model_validate({"contact": contact_routes.shown(row)}), work)
 
 
 @router.get("/companies/{id}/contacts", summary="List the contacts of the company, newest first")

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from dialer.api.auth import may, own_team
 from dialer.api.context import Context
+from dialer.api.idempotency import once
 from dialer.api.shapes import OMITTED, Answer, Body, Id, JsonObject, Line, Name, Page, PageQuery, Prose, Record
 from dialer.domain.errors import Forbidden
 from dialer.domain.keys import Caller
@@ -145,11 +146,18 @@ async def create(body: NewContact, caller: Writer, context: Context) -> CreatedA
     team = own_team(caller, body.team_id)
     values = body.given(without=frozenset({"team_id", "campaign_id", "campaign_priority"}))
     if body.campaign_id is None:
-        row = await contacts.create(context.database, team, caller.actor, values)
-        return CreatedAnswer.model_validate({"contact": shown(row)})
+        return await once(_created, contacts.create(context.database, team, caller.actor, values))
     if not caller.may("campaigns:write"):
         raise Forbidden("campaignId: this key may not enrol contacts; it lacks the scope campaigns:write.")
-    born = await enrolment.enrol_new(context, team, caller.actor, body.campaign_id, values, body.campaign_priority)
+    work = enrolment.enrol_new(context, team, caller.actor, body.campaign_id, values, body.campaign_priority)
+    return await once(_enrolled, work)
+
+
+def _created(row: contacts.Row) -> CreatedAnswer:
+    return CreatedAnswer.model_validate({"contact": shown(row)})
+
+
+def _enrolled(born: enrolment.Newcomer) -> CreatedAnswer:
     enrolled = {"campaign_contact_id": born.enrolment, "status": born.status}
     return CreatedAnswer.model_validate({"contact": shown(born.contact), "campaign_enrollment": enrolled})
 

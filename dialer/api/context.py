@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from adapters.base import TelephonyAdapter
 from adapters.events import CallEvent
 from dialer.flows.ring import Ringer
+from dialer.queue import Quotas
 from dialer.settings import Settings
 from dialer.store.database import Database
 from scheduler.clock import Clock
@@ -30,6 +31,7 @@ class ApiContext:
     clock: Clock
     settings: Settings
     ringer: Ringer
+    quotas: Quotas
     trunks: Mapping[str, TelephonyAdapter]
     pause: Callable[[float], Awaitable[None]]
     release: Callable[[str], Awaitable[Sequence[Any]]]

@@ -38,6 +38,7 @@ SENTENCES = {
     404: "There is no such address; the addresses are listed at /docs.",
     405: "This address does not know that method; see /docs.",
     413: "The request is too large.",
+    431: "The head of the request (address and headers) is too large; send fewer or shorter headers.",
 }
 UNREADABLE = "The body cannot be read as JSON; send UTF-8 text that is not nested thousands deep."
 # pydantic's words for what our clients meet most, as sentences with a remedy.
@@ -67,6 +68,9 @@ class ErrorAnswer(BaseModel):
     waiting_for: WaitingFor | None = Field(default=None, description="Of a call that may not be made now: why, and until when")
 
 
+MOST_HEADERS = 100
+MOST_HEAD = 32 * 1024
+"""Bytes of address and headers together."""
 MOST_BODY = 8 * 1024 * 1024
 MOST_FILE = 1024 * 1024 * 1024
 LIMITS: Mapping[str, int] = {"/api/crm/contacts/import": MOST_FILE, "/api/crm/suppressions/import": MOST_FILE}
@@ -159,8 +163,8 @@ def _methods(request: Request) -> list[str]:
 
 
 class Guard:
-    """The outermost ring: gives each request an id, bounds its body, and turns what nobody caught into 500, or 503 when a store
-    is down."""
+    """The outermost ring: gives each request an id, bounds its head and its body, and turns what nobody caught into 500, or 503
+    when a store is down."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -171,7 +175,9 @@ class Guard:
             return
         request_id = secrets.token_hex(8)
         started = False
-        limit = LIMITS.get(scope["path"], MOST_BODY)
+        # Only forms are read in passing; anything else is read whole.
+        form = any(n == b"content-type" and v.lower().startswith(b"multipart/") for n, v in scope["headers"])
+        limit = LIMITS.get(scope["path"], MOST_BODY) if form else MOST_BODY
         read = 0
 
         async def receiving() -> Message:
@@ -189,6 +195,9 @@ class Guard:
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
             await send(message)
 
+        if _head_too_large(scope):
+            await answer(431, SENTENCES[431])(scope, receive, sending)
+            return
         if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
             await answer(400, "The address contains a NUL character; remove it.")(scope, receive, sending)
             return
@@ -201,6 +210,8 @@ class Guard:
 
     @staticmethod
     def _failed(fault: Exception, request_id: str, path: str) -> JSONResponse:
+        if isinstance(fault, HTTPException):  # of a ring; those of routes are caught further in
+            return answer(fault.status_code, SENTENCES.get(fault.status_code) or str(fault.detail))
         if isinstance(fault, QueueUnavailable) or is_outage(fault):
             log.warning("request %s to %s: a store is away: %s", request_id, path, type(fault).__name__)
             sentence = "The service cannot reach its database at the moment; try again."
@@ -208,6 +219,12 @@ class Guard:
         log.error("request %s to %s failed", request_id, path, exc_info=fault)
         sentence = f"Something went wrong on our side; tell us the request id {request_id}."
         return answer(500, sentence, request_id=request_id)
+
+
+def _head_too_large(scope: Scope) -> bool:
+    headers = scope["headers"]
+    size = sum(len(name) + len(value) + 4 for name, value in headers) + len(scope["path"]) + len(scope["query_string"])
+    return len(headers) > MOST_HEADERS or size > MOST_HEAD
 
 
 def install(app: FastAPI) -> None:

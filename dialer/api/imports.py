@@ -15,6 +15,7 @@ from dialer.api.auth import own_team
 from dialer.api.contacts import Reader, Writer
 from dialer.api.context import Context
 from dialer.api.errors import invalid_of
+from dialer.api.idempotency import once
 from dialer.api.shapes import Answer, Id, Query, Record
 from dialer.domain.errors import Invalid
 from dialer.flows.importing import ImportOptions, import_contacts, rejects_csv
@@ -95,8 +96,8 @@ async def import_file(request: Request, caller: Writer, context: Context) -> Imp
             delimiter="\t" if asked.delimiter == "tab" else asked.delimiter,
         )
         team = own_team(caller, asked.team_id)
-        result = await import_contacts(context, team, caller.actor, file.file, options, name=file.filename or "")
-    return ImportAnswer.model_validate(result)
+        work = import_contacts(context, team, caller.actor, file.file, options, name=file.filename or "")
+        return await once(ImportAnswer.model_validate, work)
 
 
 def _read(form: FormData) -> tuple[UploadFile, ImportForm]:

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from dialer.api.auth import may, own_team
 from dialer.api.context import Context
+from dialer.api.idempotency import once
 from dialer.api.shapes import OMITTED, Answer, Body, Count, Id, Line, Name, Page, PageQuery, Record
 from dialer.domain.keys import Caller
 from dialer.flows import voices
@@ -72,8 +73,8 @@ class NumberPage(Page):
 async def create(body: NewNumber, caller: Writer, context: Context) -> NumberAnswer:
     team = own_team(caller, body.team_id)
     values = body.given(without=frozenset({"team_id"}))
-    row = await voices.create_number(context, team, caller.actor, values)
-    return NumberAnswer.model_validate({"phone_number": row})
+    work = voices.create_number(context, team, caller.actor, values)
+    return await once(lambda row: NumberAnswer.model_validate({"phone_number": row}), work)
 
 
 @router.get("/phone-numbers", summary="List phone numbers, newest first")

@@ -145,7 +145,7 @@ class Query(Asked):
     """The parameters of a query string."""
 
 
-def once(request: Request) -> None:
+def each_once(request: Request) -> None:
     """For all routes: no parameter is given twice. Whichever of the two were taken, somebody meant the other. Raises Invalid."""
     names = [name for name, _ in request.query_params.multi_items()]
     if twice := sorted({name for name in names if names.count(name) > 1}):

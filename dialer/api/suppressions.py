@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field
 
 from dialer.api.auth import may, own_team
 from dialer.api.context import Context
+from dialer.api.idempotency import once
 from dialer.api.shapes import Answer, Body, Id, Instant, Line, Page, PageQuery, Record
 from dialer.domain.errors import Forbidden, NotFound
 from dialer.domain.keys import Caller
@@ -89,7 +90,7 @@ def owner(caller: Caller, team_id: str, scope: str | None) -> str | None:
 async def create(body: SuppressionBody, caller: Writer, context: Context) -> SuppressionAnswer:
     team = owner(caller, body.team_id, body.scope)
     entry = Entry(body.scope, team, body.campaign_id, body.phone_number, body.reason, body.source, body.expires_at)
-    return _answer(await suppress(context, caller.actor, entry))
+    return await once(_answer, suppress(context, caller.actor, entry))
 
 
 @router.get("/suppressions", summary="List suppressed numbers, newest first")

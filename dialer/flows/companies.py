@@ -10,6 +10,7 @@ from dialer.domain.errors import Conflict, NotFound
 from dialer.store import companies
 from dialer.store.database import Database
 from dialer.store.errors import InUse, Taken
+from dialer.store.receipts import promised
 from dialer.store.transaction import Transaction, reading, transaction
 
 Row: TypeAlias = Mapping[str, Any]
@@ -24,7 +25,7 @@ async def create(database: Database, team_id: str, actor: str, values: Mapping[s
             )
         except Taken:
             raise _taken(values["name"]) from None
-        return await _found(on, team_id, company_id)
+        return promised(await _found(on, team_id, company_id))
 
 
 async def listing(

@@ -20,6 +20,7 @@ from dialer.store.campaigns import LOCK_ROUNDS
 from dialer.store.contacts import Filter
 from dialer.store.database import Database
 from dialer.store.places import place_set_ids
+from dialer.store.receipts import promised
 from dialer.store.transaction import Transaction, reading, transaction
 from scheduler.zones import Place, candidates, is_zone
 
@@ -71,7 +72,7 @@ async def create(database: Database, team_id: str, actor: str, values: Mapping[s
     prepared = await prepare(database, team_id, values)
     async with transaction(database, actor) as on:
         contact_id = await add(on, prepared)
-        return await _found(on, team_id, contact_id)
+        return promised(await _found(on, team_id, contact_id))
 
 
 async def prepare(database: Database, team_id: str, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from dialer.flows.campaigns.means import Means
 from dialer.store import campaigns, enrolments
 from dialer.store import contacts as people
 from dialer.store.enrolments import Audience
+from dialer.store.receipts import promised
 from dialer.store.transaction import Transaction, transaction
 
 HIGHEST_PRIORITY = 99
@@ -59,10 +60,11 @@ async def enrol_contacts(
         row = await _open(on, team, campaign)
         born = await enrolments.enrol_these(on, campaign, team, ids, priority, now)
         strangers = await enrolments.strangers(on, team, ids)  # afterwards: whoever was deleted meanwhile is one of them
+        added = born.get("pending", 0)
+        invalid = tuple({"contact_id": id, "reason": "there is no such contact"} for id in strangers)
+        sums = promised(_answer(added, len(ids) - len(strangers) - added, invalid))
     await _ring(means, row)
-    added = born.get("pending", 0)
-    invalid = tuple({"contact_id": id, "reason": "there is no such contact"} for id in strangers)
-    return _answer(added, len(ids) - len(strangers) - added, invalid)
+    return sums
 
 
 async def enrol_audience(means: Means, team: str, actor: str, campaign: str, audience: Audience, priority: int = 0) -> Enrolled:
@@ -75,8 +77,9 @@ async def enrol_audience(means: Means, team: str, actor: str, campaign: str, aud
         if audience.company is not None and not await campaigns.has_company(on, team, audience.company):
             raise NotFound(f"audience.companyId: there is no company {audience.company}; send the id of one of your team.")
         born = await enrolments.enrol_audience(on, campaign, team, audience, priority, now)
+        sums = promised(_answer(born.get("pending", 0), born.get("skipped", 0), ()))
     await _ring(means, row)
-    return _answer(born.get("pending", 0), born.get("skipped", 0), ())
+    return sums
 
 
 async def enrol_new(means: Means, team: str, actor: str, campaign: str, values: Mapping[str, Any], priority: int = 0) -> Newcomer:
@@ -91,10 +94,11 @@ async def enrol_new(means: Means, team: str, actor: str, campaign: str, values: 
         born = await enrolments.enrol_these(on, campaign, team, [contact], priority, now)
         created = await people.find(on, team, contact)
         enrolment = await enrolments.of_contact(on, campaign, contact)
-    assert created is not None
+        assert created is not None
+        added = born.get("pending", 0)
+        newcomer = promised(Newcomer(created, enrolment["id"], enrolment["status"], _answer(added, 1 - added, ())))
     await _ring(means, row)
-    added = born.get("pending", 0)
-    return Newcomer(created, enrolment["id"], enrolment["status"], _answer(added, 1 - added, ()))
+    return newcomer
 
 
 def _check(priority: int, count: int, field: str) -> None:

@@ -69,6 +69,9 @@ class Placer:
             await self._settler.settle(attempt, refuse)
             return
         permit, since = passed
+        if permit.trunk != trunk:  # not a job of ours: the book would ask another carrier for this call
+            await self._failed(attempt, TooLate())
+            return
         started = self._clock.monotonic()
         try:
             ref = await configured.adapter.place(_call(permit, configured.callback_url, since + FENCE_SECONDS))

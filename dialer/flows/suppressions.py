@@ -18,6 +18,7 @@ from dialer.flows.campaigns.means import Means
 from dialer.flows.teams import find_team
 from dialer.store import audit, campaigns, suppressions
 from dialer.store.database import Database
+from dialer.store.receipts import promised
 from dialer.store.suppressions import Entry, Scope
 from dialer.store.transaction import reading, transaction
 
@@ -42,6 +43,7 @@ async def suppress(means: Means, actor: str, entry: Entry) -> Mapping[str, Any]:
         await suppressions.stop_calling(on, entry, where, scopes, now)
         detail = {"scope": entry.scope}
         await audit.record(on, team_id=entry.team, actor=actor, action="suppression.added", entity_id=row["id"], detail=detail)
+        promised(row)
     await means.pause(FENCE_SECONDS)
     await means.ringer.wake(scopes)
     return row

@@ -1,7 +1,7 @@
 """Sweep: the safety net under everything that is said only once. Reads the ledger, asks nobody outside.
 
 Recalls what was claimed and not placed, makes endings of what is written but was not followed, starts campaigns whose hour has
-come, rests those that are done, cancels direct calls that were not made, and recounts.
+come, rests those that are done, cancels direct calls that were not made, forgets old receipts, and recounts.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dialer.flows.follow import Follower
 from dialer.flows.recall import refuse
 from dialer.flows.ring import Ringer
 from dialer.flows.settle import Settler
-from dialer.store import attempts, claims, direct, recount
+from dialer.store import attempts, claims, direct, receipts, recount
 from dialer.store.database import Pool
 from dialer.telemetry import metrics
 from scheduler.clock import Clock
@@ -50,6 +50,7 @@ class Sweeper:
         """Once a minute: every count against what it counts. Returns how many disagreed, each of which is a defect."""
         active = await recount.active_campaigns(self._pool)
         await claims.rest(self._pool, [id for id, status in active.items() if status == "running"], self._clock.now())
+        await receipts.sweep(self._pool)
         ids = list(active)
         wrong = await recount.scopes(self._pool)
         if wrong:

@@ -14,6 +14,7 @@ from dialer.flows.campaigns.means import Trunks
 from dialer.store import assistants, numbers, teams
 from dialer.store.database import Database
 from dialer.store.errors import InUse, Taken
+from dialer.store.receipts import promised
 from dialer.store.transaction import Transaction, reading, transaction
 
 Row: TypeAlias = Mapping[str, Any]
@@ -24,7 +25,7 @@ async def create_assistant(means: Trunks, team_id: str, actor: str, values: Mapp
     _check_adapter(values["adapter"], means.trunks)
     async with transaction(means.database, actor) as on:
         assistant_id = await assistants.add(on, {**_filled(values), "team_id": team_id})
-        return await _assistant(on, team_id, assistant_id)
+        return promised(await _assistant(on, team_id, assistant_id))
 
 
 async def list_assistants(
@@ -84,7 +85,7 @@ async def create_number(means: Trunks, team_id: str, actor: str, values: Mapping
             number_id = await numbers.add(on, {**kept, "team_id": team_id})
         except Taken:
             raise _taken() from None
-        return await _number(on, team_id, number_id)
+        return promised(await _number(on, team_id, number_id))
 
 
 async def list_numbers(

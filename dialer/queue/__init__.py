@@ -13,6 +13,8 @@ from arq.worker import Function, Retry, func
 from dialer.queue.bell import Bell
 from dialer.queue.connection import QueueUnavailable, close, connect
 from dialer.queue.jobs import Job, JobQueue
+from dialer.queue.payload import Malformed
+from dialer.queue.quotas import Quotas, Spent
 from dialer.queue.rates import RateBuckets
 from dialer.queue.worker import DoorbellWorker
 
@@ -22,9 +24,12 @@ __all__ = [
     "Function",
     "Job",
     "JobQueue",
+    "Malformed",
     "QueueUnavailable",
+    "Quotas",
     "RateBuckets",
     "Retry",
+    "Spent",
     "close",
     "connect",
     "func",

@@ -15,7 +15,7 @@ VERSION = 1
 
 
 class Malformed(ValueError):
-    """The job record is not one of ours."""
+    """The job record is not one of ours. Raised by a job itself, it says that no try can succeed: the job is refused."""
 
 
 class Record(msgspec.Struct, frozen=True):

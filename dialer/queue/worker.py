@@ -238,6 +238,9 @@ class DoorbellWorker:
         self._freed.set()
 
     def _refuse(self, claim: Claim, why: str) -> None:
+        self._endings.add(self._refused(claim, why))
+
+    def _refused(self, claim: Claim, why: str) -> Ending:
         self.refused += 1
         log.error("job %s refused: %s", show(claim.id), why)
         letter = {
@@ -246,7 +249,7 @@ class DoorbellWorker:
             "at": claim.now,
             "record": None if claim.record is None else claim.record[:RECORD_SHOWN].decode(errors="replace"),
         }
-        self._endings.add(Ending(claim.id, How.DEAD, msgspec.json.encode(letter)))
+        return Ending(claim.id, How.DEAD, msgspec.json.encode(letter))
 
     async def _run_job(self, claim: Claim, record: Record, function: Function, attempt: int) -> Ending:
         ctx = {
@@ -264,6 +267,8 @@ class DoorbellWorker:
                 raise
             self.retried += 1  # nobody cancelled the job: something it waited for was cancelled
             return Ending(claim.id, How.RETRY)
+        except Malformed as error:
+            return self._refused(claim, str(error))
         except (Retry, RetryJob) as error:
             self.retried += 1
             return Ending(claim.id, How.RETRY, getattr(error, "defer_score", None) or 0)

@@ -92,13 +92,14 @@ class Embedded(Section):
 
 
 class Http(Section):
-    """The API, the console and the carriers' callbacks."""
+    """The API, the console and the carriers' callbacks. `requests_per_hour` of each API key; 0 = no limit."""
 
     host: str = Field(default="127.0.0.1", min_length=1)
     port: Port = 8600
     public_url: Annotated[str, AfterValidator(_public_url)] | None = None
     metrics_port: Port | None = None
     large_imports: Int = Field(default=1, ge=1, le=64)
+    requests_per_hour: Int = Field(default=1000, ge=0, le=1_000_000_000)
 
     @property
     def base_url(self) -> str:

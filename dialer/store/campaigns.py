@@ -12,6 +12,8 @@ from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import ColumnElement, Select, and_, func, insert, select, true, update
 
+from dialer.store.claims import Claimed
+from dialer.store.database import Pool
 from dialer.store.rows import Row, all_rows, row_or_none
 from dialer.store.tables import assistants, campaign_tallies, campaigns, companies, phone_numbers, scopes
 from dialer.store.transaction import Transaction
@@ -91,6 +93,12 @@ async def set_budget(on: Transaction, campaign: str, calls: int | None) -> None:
     await on.execute(update(scopes).where(scopes.c.key == f"campaign:{campaign}").values(budget=calls))
 
 
+async def team_of(pool: Pool, campaign: str) -> str | None:
+    """Whose campaign it is, for those who work for all teams."""
+    team: str | None = await pool.fetchval("select team_id from campaigns where id = $1 and deleted_at is null", campaign)
+    return team
+
+
 async def assistant_of(on: Transaction, team: str, assistant: str) -> Row | None:
     """The assistant, which cannot be deleted until the transaction ends."""
     wanted = select(assistants).where(assistants.c.id == assistant, assistants.c.team_id == team)
@@ -145,6 +153,15 @@ async def _queued_keys(on: Transaction, campaigns_: Collection[str]) -> set[str]
         " where a.ended_at is null and a.state = 'queued' and a.campaign_id = any(:campaigns)"
     )
     return set((await on.execute(read, {"campaigns": list(campaigns_)})).scalars())
+
+
+async def released(on: Transaction, campaign: str, since: datetime, until: datetime) -> list[Claimed]:
+    """The calls of a campaign that were released between two moments, in the order of their release."""
+    read = written(
+        "select id, campaign_contact_id, campaign_id, contact_id, trunk, to_number, from_number from call_attempts"
+        " where campaign_id = :campaign and claimed_at between :since and :until order by id"
+    )
+    return [Claimed(*row) for row in await on.execute(read, {"campaign": campaign, "since": since, "until": until})]
 
 
 async def take_back_queued(

@@ -327,6 +327,18 @@ audit = Table(
     _json("detail"),
 )
 
+receipts = Table(
+    "receipts",
+    metadata,
+    Column("team_id", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("scopes", ARRAY(Text), nullable=False),
+    _int("status", null=True, small=True),
+    Column("answer", LargeBinary),
+    _time("created_at", null=False),
+)
+
 history = Table(
     "history",
     metadata,

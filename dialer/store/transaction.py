@@ -1,4 +1,4 @@
-"""A transaction that people caused: whatever history it writes says by whom."""
+"""A transaction that people caused: whatever history it writes says by whom. What has an idempotency key is receipted in it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TypeAlias
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from dialer.store import receipts
 from dialer.store.database import Database
 
 Transaction: TypeAlias = AsyncConnection
@@ -19,7 +20,8 @@ async def transaction(database: Database, actor: str) -> AsyncIterator[Transacti
     """Commits at the end, rolls back on an exception. `actor` is who is to blame: `key:key_…`, `cli`."""
     async with database.engine.begin() as connection:
         await connection.execute(text("select set_config('dialer.actor', :actor, true)"), {"actor": actor})
-        yield connection
+        async with receipts.kept_with(connection):
+            yield connection
 
 
 @asynccontextmanager

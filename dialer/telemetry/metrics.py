@@ -37,6 +37,12 @@ PLACEMENTS = Counter(
     registry=REGISTRY,
 )
 EVENTS = Counter("dialer_events_total", "Call events that were new to the ledger, by phase.", ["phase"], registry=REGISTRY)
+UNCOUNTED_REQUESTS = Counter(
+    "dialer_uncounted_requests_total",
+    "Requests let through without counting them against their key's limit, because Redis was away.",
+    registry=REGISTRY,
+)
+REFUSED_REQUESTS = Counter("dialer_rate_limited_requests_total", "Requests over their key's limit (429).", registry=REGISTRY)
 RECOUNT_DISAGREEMENTS = Counter(
     "dialer_recount_disagreements_total",
     "Scopes whose counter of live attempts differed from a recount: each one is a defect.",

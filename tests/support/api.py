@@ -24,7 +24,7 @@ from dialer.api.app import build
 from dialer.api.context import ApiContext
 from dialer.flows import teams
 from dialer.flows.ring import Ringer
-from dialer.queue import Bell, JobQueue, close, connect
+from dialer.queue import Bell, JobQueue, Quotas, close, connect
 from dialer.settings import Settings
 from dialer.store.database import Database
 from scheduler.clock import Clock, SystemClock
@@ -205,8 +205,9 @@ async def open_api(
     context = ApiContext(
         database=database,
         clock=clock,
-        settings=settings or Settings(),
+        settings=settings or Settings.model_validate({"http": {"requests_per_hour": 0}}),
         ringer=Ringer(bell, JobQueue(redis, "dialer:test")),
+        quotas=Quotas(redis),
         trunks=trunks or {},
         **chosen,
     )

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from dialer.api.document.names import BASE
 from dialer.api.document.schemas import Document, Json, resolved
+from dialer.domain.idempotency import LONGEST, PATTERN
 
 NO_STATE: Final = {"deleteSuppression"}
 """Changes that no state forbids."""
@@ -87,8 +88,9 @@ IDEMPOTENCY_KEY: Final[Json] = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "Your own name for this request, new for each: sent again within 24 hours it returns the first answer",
-    "schema": TEXT,
+    "description": "A key of your own, such as a UUID: sent again within 24 hours with the same request, it gets the first answer"
+    " (with `Idempotent-Replayed: true`) and has no second effect; with another request it is a 409.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": PATTERN},
     "example": "0198f3c2-a4d1-7c3e-8b1f-5d2a9e604b77",
 }
 
@@ -109,7 +111,7 @@ def statuses(document: Document, method: str, path: str, operation: Json) -> Ite
         yield "409"
     if body:
         yield from ("413", "415")
-    yield from ("429", "500", "503")
+    yield from ("429", "431", "500", "503")
 
 
 def _looked_up(field: str) -> bool:

@@ -71,6 +71,7 @@ def configure(directory: Path, endpoints: Endpoints, script: object) -> tuple[Se
     config.write_text(
         f"""[http]
 port = {_free_port()}
+requests_per_hour = 0
 [logging]
 level = "warning"
 [adapters.simulated]

@@ -13,6 +13,7 @@ from dialer.flows.campaigns.look import found
 from dialer.flows.campaigns.settings import checked, merged
 from dialer.store import campaigns
 from dialer.store.database import Database
+from dialer.store.receipts import promised
 from dialer.store.transaction import transaction
 
 
@@ -47,4 +48,4 @@ async def create_campaign(database: Database, team: str, actor: str, new: NewCam
         if new.company_id is not None:
             await check_company(on, team, new.company_id)
         created = await campaigns.add(on, values | {"team_id": team, "status": status})
-        return await found(on, team, created)
+        return promised(await found(on, team, created))

@@ -6,6 +6,7 @@ A dry run asks the same reading, the same planner and the same preflight, and wr
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from dialer.domain.errors import Conflict, Invalid
 from dialer.domain.machine import FINAL_CAMPAIGN, CampaignStatus
@@ -14,7 +15,12 @@ from dialer.flows.campaigns.means import Running
 from dialer.flows.campaigns.obstacles import Obstacles, obstacles_of
 from dialer.flows.campaigns.turning import turn
 from dialer.store import campaigns
+from dialer.store.claims import Claimed
+from dialer.store.receipts import unfinished
 from dialer.store.transaction import reading, transaction
+
+RUN_SPAN = timedelta(seconds=5)
+"""After a run whose answer was lost, the calls that were released so soon after it count as started by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +55,13 @@ async def run_campaign(
         raise Invalid({"maxCalls": f"is {max_calls}; send 1 or more, or leave it out for no limit"})
     if dry_run:
         return await _rehearse(means, team, campaign, max_calls)
-    await _start(means, team, actor, campaign, max_calls)
-    claimed = await means.release(campaign)
+    if (since := unfinished()) is None:
+        await _start(means, team, actor, campaign, max_calls)
+        claimed = [each for each in await means.release(campaign) if each.campaign == campaign]
+    else:  # an earlier try started it, and never came to answer: what was released then is told, and nothing started again
+        claimed = await _released(means, team, campaign, since)
     await means.ringer.wake([f"campaign:{campaign}"])
-    calls = tuple(
-        RunCall(c.enrolment, c.contact, c.to_number, c.from_number, "queued") for c in claimed if c.campaign == campaign
-    )
+    calls = tuple(RunCall(c.enrolment, c.contact, c.to_number, c.from_number, "queued") for c in claimed)
     blocked = await _obstacles(means, campaign, max_calls)
     return _answer(calls, blocked, dry_run=False)
 
@@ -71,6 +78,12 @@ async def _start(means: Running, team: str, actor: str, campaign: str, max_calls
             # Released by the run before and not dialled yet: taken back, so that this run's count begins with its own calls.
             await campaigns.take_back_queued(on, campaign, scopes, "new_run", now)
         await campaigns.set_budget(on, campaign, max_calls)
+
+
+async def _released(means: Running, team: str, campaign: str, since: datetime) -> list[Claimed]:
+    async with reading(means.database) as on:
+        await found(on, team, campaign)
+        return await campaigns.released(on, campaign, since, since + RUN_SPAN)
 
 
 async def _rehearse(means: Running, team: str, campaign: str, max_calls: int | None) -> Run:

@@ -17,6 +17,7 @@ from dialer.flows.campaigns.look import alive, found, get_campaign
 from dialer.flows.campaigns.means import Means, Stopping
 from dialer.flows.campaigns.turning import BY_USER, turn
 from dialer.store import campaigns
+from dialer.store.receipts import promised, unfinished
 from dialer.store.transaction import transaction
 
 
@@ -54,7 +55,7 @@ async def resume_campaign(means: Means, team: str, actor: str, campaign: str) ->
             raise Conflict(f"The campaign is {row['status']}; only a paused one can be resumed.")
         if row["status"] == CampaignStatus.PAUSED:
             await turn(on, row, CampaignStatus.RUNNING, now)
-        answer = await found(on, team, campaign)
+        answer = promised(await found(on, team, campaign))
     await means.ringer.wake([f"campaign:{campaign}"])
     return answer
 
@@ -62,6 +63,19 @@ async def resume_campaign(means: Means, team: str, actor: str, campaign: str) ->
 async def _stop(
     means: Stopping, team: str, actor: str, campaign: str, to: CampaignStatus, in_flight: InFlight
 ) -> Mapping[str, Any]:
+    if unfinished() is None:
+        scopes = await _stopped(means, team, actor, campaign, to)
+    else:  # stopped by an earlier try; whoever has let it run again since is not overruled
+        scopes = [f"campaign:{campaign}"]
+    await means.pause(FENCE_SECONDS)
+    if in_flight is InFlight.HANG_UP and (await get_campaign(means.database, team, campaign))["status"] == to:
+        await means.hang_up(campaign)
+    await means.ringer.wake(scopes)
+    return await get_campaign(means.database, team, campaign)
+
+
+async def _stopped(means: Stopping, team: str, actor: str, campaign: str, to: CampaignStatus) -> list[str]:
+    """The scopes that it gave slots back to."""
     now = means.clock.now()
     async with transaction(means.database, actor) as on:
         await found(on, team, campaign)
@@ -72,8 +86,4 @@ async def _stop(
         elif to is CampaignStatus.PAUSED:
             await campaigns.change(on, campaign, now, {"pause_reason": BY_USER})
         await campaigns.take_back_queued(on, campaign, scopes, to, now)
-    await means.pause(FENCE_SECONDS)
-    if in_flight is InFlight.HANG_UP:
-        await means.hang_up(campaign)
-    await means.ringer.wake(scopes)
-    return await get_campaign(means.database, team, campaign)
+    return scopes

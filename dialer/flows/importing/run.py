@@ -25,6 +25,7 @@ from dialer.flows.importing.sheet import FileRefused, Sheet
 from dialer.store import audit, callability, companies, imports, teams
 from dialer.store.database import Database
 from dialer.store.places import place_set_ids
+from dialer.store.receipts import promised
 from dialer.store.transaction import Transaction, reading, transaction
 
 AHEAD: Final = 4
@@ -69,7 +70,7 @@ async def import_contacts(
             raise Conflict("Another import of this team is under way; try again when it has ended.")
         work = _Import(means, on, team_id, actor, batch_id, options)
         await _each_batch(next_batch, work.write, progress)
-        result = await work.finish()
+        result = promised(await work.finish())
     if work.changed and not options.dry_run:
         await means.pause(FENCE_SECONDS)
         await means.ringer.wake(work.held.scopes)

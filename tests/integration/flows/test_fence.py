@@ -8,7 +8,9 @@ import pytest
 
 from adapters.simulated.carrier.script import Faults
 from dialer.domain.machine import AttemptState
+from dialer.flows.place import Placer
 from dialer.flows.recall import refuse
+from dialer.queue import RateBuckets
 from dialer.store.claims import Claimed
 from scheduler.planner import plan
 from tests.support.carrier import quick
@@ -206,4 +208,19 @@ async def test_while_redis_is_away_nothing_is_released(
             await e.sweeper.sweep()
             assert await released(e, s) == []
         assert len(await released(e, s)) == 1
+        await laws_hold(e.pool)
+
+
+async def test_a_forged_job_that_names_another_trunk_dials_nobody(database_url: str, redis_url: str) -> None:
+    """Whoever looked for that call later would ask the wrong carrier, find nothing, and dial again."""
+    async with engine(database_url, redis_url, quick(), running=False) as e:
+        s = await seed(e.pool, contacts=1)
+        [claimed] = await released(e, s)
+        both = {**e.trunks, "other": e.trunks[claimed.trunk]}
+        placer = Placer(e.pool, e.house.settler, RateBuckets(e.house.redis), both, e.house.clock)
+        e.duties.start("fence of another", placer.run_fence())
+        await placer.place(claimed.attempt, claimed.campaign, "other")
+        assert not e.carrier.journal.entries
+        assert await e.pool.fetchval("select state from call_attempts") == "recalled"
+        assert await e.pool.fetchval("select status from campaign_contacts") == "pending"
         await laws_hold(e.pool)
