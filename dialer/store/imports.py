@@ -55,6 +55,7 @@ BEGIN: Final = (
       lead_status text, source text, timezone text, preferred_contact_method text, do_not_call boolean, notes text,
       custom_fields text, tags text, company text, place_source text, place_set_id integer) on commit drop""",
     "create temporary table nameless (like staged) on commit drop",
+    "create temporary table rejected (row_number integer, field text, message text, cells text[]) on commit drop",
     "create temporary table repeated (like staged, contact_id text, company_id text) on commit drop",
 )
 
@@ -79,8 +80,11 @@ async def _copy(on: Transaction, table: str, columns: Sequence[str], records: Se
 
 async def reject(on: Transaction, batch: str, rows: Sequence[tuple[int, str, str, list[str]]]) -> None:
     """Keep rows that were not imported: row, field, message, cells."""
-    records = [(batch, *row) for row in rows]
-    await _copy(on, "import_rejects", ("batch_id", "row_number", "field", "message", "cells"), records)
+    # Postgres copies into no table that has row-level security.
+    await _copy(on, "rejected", ("row_number", "field", "message", "cells"), rows)
+    keep = "insert into import_rejects (batch_id, row_number, field, message, cells) select :batch, r.* from rejected r"
+    await on.execute(written(keep), {"batch": batch})
+    await on.execute(written("truncate rejected"))
 
 
 _INSERT = f"""
