@@ -12,7 +12,8 @@ from pydantic import Field
 from dialer.api.auth import may
 from dialer.api.contacts import ContactFields
 from dialer.api.context import Context
-from dialer.api.shapes import LIMIT_DEFAULT, LIMIT_MOST, Answer, Body, Id, Line, Name, Page, Query, Record
+from dialer.api.shapes import Answer, Body, Id, Line, Name, Page, Paging, Record
+from dialer.domain.cursor import MEMBERS
 from dialer.domain.errors import Invalid
 from dialer.domain.keys import Caller
 from dialer.domain.machine import ContactStatus
@@ -56,11 +57,9 @@ class RemoveBody(Body):
     contact_ids: Ids
 
 
-class MemberQuery(Query):
+class MemberQuery(Paging):
     status: ContactStatus | None = None
     outcome: Disposition | None = None
-    limit: Annotated[int, Field(ge=1, le=LIMIT_MOST)] = LIMIT_DEFAULT
-    offset: Annotated[int, Field(ge=0, le=2_147_483_647)] = 0
 
 
 class InvalidContact(Record):
@@ -144,9 +143,16 @@ def _audience(asked: AudienceBody) -> Audience:
 @router.get("/campaigns/{id}/contacts", summary="List a campaign's contacts: by priority, then in the order of enrolment")
 async def index(id: str, query: Annotated[MemberQuery, FromQuery()], caller: Reader, context: Context) -> MemberPage:
     seen = await list_members(
-        context, caller.team_id, id, status=query.status, outcome=query.outcome, limit=query.limit, offset=query.offset
+        context,
+        caller.team_id,
+        id,
+        status=query.status,
+        outcome=query.outcome,
+        limit=query.limit,
+        offset=query.offset,
+        after=query.after(MEMBERS),
     )
-    page = {"count": seen.count, "limit": query.limit, "offset": query.offset, "status_counts": seen.by_status}
+    page = {**query.page(MEMBERS, seen.rows, seen.count), "status_counts": seen.by_status}
     return MemberPage.model_validate({"contacts": seen.rows, **page})
 
 

@@ -14,6 +14,7 @@ from dialer.api.auth import may, own_team
 from dialer.api.contacts import ContactAnswer, ContactFields, ContactPage, ContactQuery
 from dialer.api.context import Context
 from dialer.api.shapes import OMITTED, Answer, Body, Id, JsonObject, Line, Name, Page, PageQuery, Prose, Record
+from dialer.domain.cursor import COMPANIES
 from dialer.domain.keys import Caller
 from dialer.flows import companies, contacts
 
@@ -98,9 +99,15 @@ async def create(body: NewCompany, caller: Writer, context: Context) -> CompanyA
 async def index(query: Annotated[CompanyQuery, FromQuery()], caller: Reader, context: Context) -> CompanyPage:
     team = own_team(caller, query.team_id)
     rows, count = await companies.listing(
-        context.database, team, search=query.search, industry=query.industry, limit=query.limit, offset=query.offset
+        context.database,
+        team,
+        search=query.search,
+        industry=query.industry,
+        limit=query.limit,
+        offset=query.offset,
+        after=query.after(COMPANIES),
     )
-    return CompanyPage.model_validate({"companies": rows, "count": count, "limit": query.limit, "offset": query.offset})
+    return CompanyPage.model_validate({"companies": rows, **query.page(COMPANIES, rows, count)})
 
 
 @router.get("/companies/{id}", summary="One company")
@@ -123,7 +130,8 @@ async def delete(id: str, caller: Writer, context: Context) -> Answer:
 
 @router.post("/companies/{id}/contacts", summary="Create a contact of the company")
 async def create_contact(id: str, body: NewCompanyContact, caller: Writer, context: Context) -> ContactAnswer:
-    await companies.get(context.database, caller.team_id, id)
+    for each in {id, body.company_id or id}:  # the address decides; a stranger's company is refused in the body too
+        await companies.get(context.database, caller.team_id, each)
     row = await contacts.create(context.database, caller.team_id, caller.actor, {**body.given(), "company_id": id})
     return ContactAnswer.model_validate({"contact": contact_routes.shown(row)})
 

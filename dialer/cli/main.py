@@ -41,6 +41,7 @@ UNAVAILABLE = {
     "InvalidCatalogNameError",
     "InvalidPasswordError",
     "NotMigrated",
+    "RolesMissing",
     "PortTaken",
     "QueueUnavailable",
     "RedisError",

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from dialer.domain.cursor import After
 from dialer.domain.errors import Invalid, NotFound
 from dialer.domain.fence import FENCE_SECONDS
 from dialer.domain.phone import phone_of
@@ -48,13 +49,20 @@ async def suppress(means: Means, actor: str, entry: Entry) -> Mapping[str, Any]:
 
 
 async def list_suppressions(
-    database: Database, team: str, *, number: str | None = None, campaign: str | None = None, limit: int = 50, offset: int = 0
+    database: Database,
+    team: str,
+    *,
+    number: str | None = None,
+    campaign: str | None = None,
+    limit: int = 50,
+    offset: int = 0,
+    after: After | None = None,
 ) -> tuple[list[Mapping[str, Any]], int]:
     """One page of the team's own entries, newest first, and the count of all that match. Raises `Invalid` for a `number` that is
     none."""
     number = None if number is None else await _e164(database, team, number)
     async with reading(database) as on:
-        return await suppressions.listing(on, team, number=number, campaign=campaign, limit=limit, offset=offset)
+        return await suppressions.listing(on, team, number=number, campaign=campaign, limit=limit, offset=offset, after=after)
 
 
 async def lift(means: Means, team: str, actor: str, suppression: str) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""The second wall: row-level security for what requests cause, and lists that stay quick behind it. Plain SQL, beside this file."""
+"""The second wall: row-level security for what requests cause, and lists that stay quick behind it; in plain SQL beside this."""
 
 from __future__ import annotations
 
