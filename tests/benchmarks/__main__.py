@@ -6,10 +6,11 @@ import asyncio
 import sys
 
 from tests.benchmarks.dialling import dialling, killed
+from tests.benchmarks.lists import lists
 from tests.benchmarks.resting import help_, idle
 from tests.benchmarks.table import Row, markdown, write
 
-PARTS = {"dialling": dialling, "killed": killed, "idle": idle, "help": help_}
+PARTS = {"dialling": dialling, "killed": killed, "idle": idle, "help": help_, "lists": lists}
 
 
 async def main(names: list[str]) -> list[Row]:
