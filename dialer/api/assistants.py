@@ -14,6 +14,7 @@ from dialer.api.context import Context
 from dialer.api.idempotency import once
 from dialer.api.phone_numbers import PhoneNumber
 from dialer.api.shapes import OMITTED, Answer, Body, Count, Id, JsonObject, Line, Name, Page, PageQuery, Record
+from dialer.domain.cursor import ASSISTANTS
 from dialer.domain.keys import Caller
 from dialer.flows import voices
 
@@ -88,17 +89,19 @@ async def index(query: Annotated[AssistantQuery, FromQuery()], caller: Reader, c
     team = own_team(caller, query.team_id)
     enabled = None if query.outbound_enabled is None else query.outbound_enabled == "true"
     rows, count = await voices.list_assistants(
-        context.database, team, outbound_enabled=enabled, limit=query.limit, offset=query.offset
+        context.database, team, outbound_enabled=enabled, limit=query.limit, offset=query.offset, after=query.after(ASSISTANTS)
     )
-    return AssistantPage.model_validate({"assistants": rows, "count": count, "limit": query.limit, "offset": query.offset})
+    return AssistantPage.model_validate({"assistants": rows, **query.page(ASSISTANTS, rows, count)})
 
 
 @router.get("/outbound-assistants", summary="List assistants that may call out, newest first, with their active numbers")
 async def outbound(query: Annotated[PageQuery, FromQuery()], caller: Reader, context: Context) -> OutboundPage:
     team = own_team(caller, query.team_id)
-    found, count = await voices.outbound_assistants(context.database, team, limit=query.limit, offset=query.offset)
+    found, count = await voices.outbound_assistants(
+        context.database, team, limit=query.limit, offset=query.offset, after=query.after(ASSISTANTS)
+    )
     rows = [{**row, "assigned_numbers": assigned} for row, assigned in found]
-    return OutboundPage.model_validate({"assistants": rows, "count": count, "limit": query.limit, "offset": query.offset})
+    return OutboundPage.model_validate({"assistants": rows, **query.page(ASSISTANTS, [row for row, _ in found], count)})
 
 
 @router.get("/assistants/{id}", summary="One assistant")

@@ -1,7 +1,8 @@
 """Who asks: the key of a request, and what it may do.
 
 Nothing under /api is read, not even a body, before its key is known to be good. A key belongs to one team: the `teamId` of a
-request must be that team (403), and what belongs to another team does not exist for it (404).
+request must be that team (403), and what belongs to another team does not exist for it (404): the flows ask for it by team, and
+behind them the ledger shows a request nothing else (`dialer.store.transaction`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dialer.api.errors import refusal
 from dialer.domain.errors import Forbidden, Unauthorized
 from dialer.domain.keys import Caller, hashed, looks_like_key
 from dialer.store import keys
+from dialer.store.transaction import within
 
 # For the OpenAPI document; the keys themselves are read in `Gate`.
 BEARER = HTTPBearer(auto_error=False, scheme_name="bearer", description="An API key: `Authorization: Bearer tk_live_…`")
@@ -34,7 +36,7 @@ def _key_of(headers: Headers) -> str | None:
 
 
 class Gate:
-    """Lets nobody without a valid key into /api, and leaves the caller in the request's state."""
+    """Lets nobody without a valid key into /api, leaves the caller in the request's state, and keeps the request in its team."""
 
     def __init__(self, app: ASGIApp, context: ApiContext) -> None:
         self._app = app
@@ -47,6 +49,9 @@ class Gate:
                 await refusal(Unauthorized())(scope, receive, send)
                 return
             scope.setdefault("state", {})["caller"] = caller
+            with within(caller.team_id):
+                await self._app(scope, receive, send)
+            return
         await self._app(scope, receive, send)
 
     async def _caller(self, headers: Headers) -> Caller | None:

@@ -12,6 +12,7 @@ from pydantic import Field
 from dialer.api.auth import may, own_team
 from dialer.api.context import Context
 from dialer.api.shapes import Answer, Body, Id, Instant, JsonObject, Line, Page, PageQuery, Record
+from dialer.domain.cursor import CALLS
 from dialer.domain.keys import Caller
 from dialer.domain.outcome import Disposition
 from dialer.flows.calls import get_call, list_calls
@@ -133,8 +134,9 @@ async def index(query: Annotated[CallQuery, FromQuery()], caller: Reader, contex
         until=query.until,
         limit=query.limit,
         offset=query.offset,
+        after=query.after(CALLS),
     )
-    return CallPage.model_validate({"calls": rows, "count": count, "limit": query.limit, "offset": query.offset})
+    return CallPage.model_validate({"calls": rows, **query.page(CALLS, rows, count)})
 
 
 @router.get("/calls/{id}", summary="One call with its whole history and what it brought")

@@ -14,6 +14,7 @@ from dialer.api.contacts import ContactFields
 from dialer.api.context import Context
 from dialer.api.idempotency import once
 from dialer.api.shapes import Answer, Body, Id, Line, Name, Page, Paging, Record, WaitingFor
+from dialer.domain.cursor import MEMBERS
 from dialer.domain.errors import Invalid
 from dialer.domain.keys import Caller
 from dialer.domain.machine import ContactStatus
@@ -164,9 +165,16 @@ def _audience(asked: AudienceBody) -> Audience:
 async def index(id: str, query: Annotated[MemberQuery, FromQuery()], caller: Reader, context: Context) -> MemberPage:
     team = own_team(caller, query.team_id)
     seen = await list_members(
-        context, team, id, status=query.status, outcome=query.outcome, limit=query.limit, offset=query.offset
+        context,
+        team,
+        id,
+        status=query.status,
+        outcome=query.outcome,
+        limit=query.limit,
+        offset=query.offset,
+        after=query.after(MEMBERS),
     )
-    page = {"count": seen.count, "limit": query.limit, "offset": query.offset, "status_counts": seen.by_status}
+    page = {**query.page(MEMBERS, seen.rows, seen.count), "status_counts": seen.by_status}
     return MemberPage.model_validate({"contacts": seen.rows, **page})
 
 

@@ -31,6 +31,7 @@ from dialer.api.shapes import (
     Record,
     WaitingFor,
 )
+from dialer.domain.cursor import CAMPAIGNS
 from dialer.domain.errors import Forbidden
 from dialer.domain.keys import Caller
 from dialer.domain.machine import CampaignStatus
@@ -251,8 +252,9 @@ async def index(query: Annotated[CampaignQuery, FromQuery()], caller: Reader, co
         deleted=query.deleted,
         limit=query.limit,
         offset=query.offset,
+        after=query.after(CAMPAIGNS),
     )
-    return CampaignPage.model_validate({"campaigns": rows, "count": count, "limit": query.limit, "offset": query.offset})
+    return CampaignPage.model_validate({"campaigns": rows, **query.page(CAMPAIGNS, rows, count)})
 
 
 @router.get("/campaigns/{id}", summary="One campaign")

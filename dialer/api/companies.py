@@ -15,6 +15,7 @@ from dialer.api.contacts import ContactAnswer, ContactFields, ContactPage, Conta
 from dialer.api.context import Context
 from dialer.api.idempotency import once
 from dialer.api.shapes import OMITTED, Answer, Body, Id, JsonObject, Line, Name, Page, PageQuery, Prose, Record
+from dialer.domain.cursor import COMPANIES
 from dialer.domain.errors import Invalid
 from dialer.domain.keys import Caller
 from dialer.flows import companies, contacts
@@ -105,9 +106,15 @@ def _answer(row: companies.Row) -> CompanyAnswer:
 async def index(query: Annotated[CompanyQuery, FromQuery()], caller: Reader, context: Context) -> CompanyPage:
     team = own_team(caller, query.team_id)
     rows, count = await companies.listing(
-        context.database, team, search=query.search, industry=query.industry, limit=query.limit, offset=query.offset
+        context.database,
+        team,
+        search=query.search,
+        industry=query.industry,
+        limit=query.limit,
+        offset=query.offset,
+        after=query.after(COMPANIES),
     )
-    return CompanyPage.model_validate({"companies": rows, "count": count, "limit": query.limit, "offset": query.offset})
+    return CompanyPage.model_validate({"companies": rows, **query.page(COMPANIES, rows, count)})
 
 
 @router.get("/companies/{id}", summary="One company")

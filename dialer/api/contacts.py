@@ -13,6 +13,7 @@ from dialer.api.auth import may, own_team
 from dialer.api.context import Context
 from dialer.api.idempotency import once
 from dialer.api.shapes import OMITTED, Answer, Body, Id, JsonObject, Line, Name, Page, PageQuery, Prose, Record
+from dialer.domain.cursor import CONTACTS
 from dialer.domain.errors import Forbidden
 from dialer.domain.keys import Caller
 from dialer.flows import contacts, enrolment
@@ -58,7 +59,11 @@ class ContactChange(ContactFields):
 
 class ContactQuery(PageQuery):
     company_id: Id | None = None
-    search: Line | None = Field(default=None, description="Part of first name, last name, full name, email or phone, in any case")
+    search: Line | None = Field(
+        default=None,
+        description="Part of first name, last name, full name, email or phone, in any case; one or two letters are looked for "
+        "where a word of these begins (digits also behind the + of a phone)",
+    )
     lead_status: Line | None = None
     do_not_call: Literal["true", "false"] | None = None
     has_phone: Literal["true", "false"] | None = None
@@ -172,10 +177,10 @@ async def listed(context: Context, caller: Caller, query: ContactQuery) -> Conta
         has_phone=None if query.has_phone is None else query.has_phone == "true",
         tag=query.tag,
     )
-    rows, count = await contacts.listing(context.database, wanted, limit=query.limit, offset=query.offset)
-    return ContactPage.model_validate(
-        {"contacts": [shown(row) for row in rows], "count": count, "limit": query.limit, "offset": query.offset}
+    rows, count = await contacts.listing(
+        context.database, wanted, limit=query.limit, offset=query.offset, after=query.after(CONTACTS)
     )
+    return ContactPage.model_validate({"contacts": [shown(row) for row in rows], **query.page(CONTACTS, rows, count)})
 
 
 @router.get("/contacts", summary="List contacts, newest first")

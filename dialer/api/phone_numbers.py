@@ -13,6 +13,7 @@ from dialer.api.auth import may, own_team
 from dialer.api.context import Context
 from dialer.api.idempotency import once
 from dialer.api.shapes import OMITTED, Answer, Body, Count, Id, Line, Name, Page, PageQuery, Record
+from dialer.domain.cursor import PHONE_NUMBERS
 from dialer.domain.keys import Caller
 from dialer.flows import voices
 
@@ -81,9 +82,15 @@ async def create(body: NewNumber, caller: Writer, context: Context) -> NumberAns
 async def index(query: Annotated[NumberQuery, FromQuery()], caller: Reader, context: Context) -> NumberPage:
     team = own_team(caller, query.team_id)
     rows, count = await voices.list_numbers(
-        context.database, team, assistant_id=query.assistant_id, status=query.status, limit=query.limit, offset=query.offset
+        context.database,
+        team,
+        assistant_id=query.assistant_id,
+        status=query.status,
+        limit=query.limit,
+        offset=query.offset,
+        after=query.after(PHONE_NUMBERS),
     )
-    return NumberPage.model_validate({"phone_numbers": rows, "count": count, "limit": query.limit, "offset": query.offset})
+    return NumberPage.model_validate({"phone_numbers": rows, **query.page(PHONE_NUMBERS, rows, count)})
 
 
 @router.get("/phone-numbers/{id}", summary="One phone number")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -23,6 +24,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from dialer.domain.cursor import LONGEST, After, Order
 from dialer.domain.errors import Invalid
 
 MOST_JSON = 65_536
@@ -153,12 +155,31 @@ def each_once(request: Request) -> None:
 
 
 class Paging(Query):
+    """Which part of a list."""
+
     limit: Annotated[int, Field(ge=1, le=LIMIT_MOST), PLAIN] = LIMIT_DEFAULT
     offset: Annotated[int, Field(ge=0, le=2_147_483_647), PLAIN] = 0
+    cursor: Annotated[str, Field(max_length=LONGEST)] | None = Field(
+        default=None, description="The `next_cursor` of the page before, instead of an offset: as quick however deep"
+    )
+
+    def after(self, order: Order) -> After | None:
+        """The place the page begins behind. Raises Invalid."""
+        if self.cursor is None:
+            return None
+        if "offset" in self.model_fields_set:
+            raise Invalid({"cursor": "cannot be sent together with offset; send one of them"})
+        return order.after(self.cursor)
+
+    def page(self, order: Order, rows: Sequence[Mapping[str, Any]], count: int) -> dict[str, Any]:
+        """The envelope of the part that was found."""
+        seen_all = len(rows) < self.limit or (self.cursor is None and self.offset + len(rows) >= count)
+        following = None if seen_all else order.cursor(rows[-1])
+        return {"count": count, "limit": self.limit, "offset": self.offset, "next_cursor": following}
 
 
 class PageQuery(Paging):
-    """The parameters of every list."""
+    """The parameters of every list of a team."""
 
     team_id: Id
 
@@ -201,3 +222,4 @@ class Page(Answer):
     count: int
     limit: int
     offset: int
+    next_cursor: str | None = Field(default=None, description="For the next page as `cursor`; null when there is none")

@@ -17,6 +17,7 @@ from dialer.api.auth import may, own_team
 from dialer.api.context import Context
 from dialer.api.idempotency import once
 from dialer.api.shapes import Answer, Body, Id, Instant, Line, Page, PageQuery, Record
+from dialer.domain.cursor import SUPPRESSIONS
 from dialer.domain.errors import Forbidden, NotFound
 from dialer.domain.keys import Caller
 from dialer.flows.suppressions import lift, list_suppressions, suppress
@@ -104,8 +105,9 @@ async def index(query: Annotated[SuppressionQuery, FromQuery()], caller: Reader,
         scope=query.scope,
         limit=query.limit,
         offset=query.offset,
+        after=query.after(SUPPRESSIONS),
     )
-    return SuppressionPage.model_validate({"suppressions": rows, "count": count, "limit": query.limit, "offset": query.offset})
+    return SuppressionPage.model_validate({"suppressions": rows, **query.page(SUPPRESSIONS, rows, count)})
 
 
 @router.delete("/suppressions/{id}", summary="Let a number be called again")

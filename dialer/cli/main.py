@@ -43,6 +43,7 @@ UNAVAILABLE = {
     "InvalidCatalogNameError",
     "InvalidPasswordError",
     "NotMigrated",
+    "RolesMissing",
     "PortTaken",
     "QueueUnavailable",
     "RedisError",

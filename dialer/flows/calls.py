@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from adapters.events import Outcome
+from dialer.domain.cursor import After
 from dialer.domain.errors import NotFound
 from dialer.domain.outcome import Disposition, disposition
 from dialer.store import calls
@@ -36,12 +37,13 @@ async def list_calls(
     until: datetime | None = None,
     limit: int = 50,
     offset: int = 0,
+    after: After | None = None,
 ) -> tuple[list[dict[str, Any]], int]:
     """One page, newest first, and the count of all that match; `since` ≤ released < `until`."""
     words = None if outcome is None else [word.value for word in Outcome if disposition(word) is outcome]
     which = Which(campaign, contact, words, since, until)
     async with reading(database) as on:
-        rows, count = await calls.listing(on, team, which, limit=limit, offset=offset)
+        rows, count = await calls.listing(on, team, which, limit=limit, offset=offset, after=after)
     now = clock.now()
     return [summary(row, now) for row in rows], count
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypeAlias
 
+from dialer.domain.cursor import After
 from dialer.domain.errors import Conflict, NotFound
 from dialer.store import companies
 from dialer.store.database import Database
@@ -29,10 +30,17 @@ async def create(database: Database, team_id: str, actor: str, values: Mapping[s
 
 
 async def listing(
-    database: Database, team_id: str, *, search: str | None, industry: str | None, limit: int, offset: int
+    database: Database,
+    team_id: str,
+    *,
+    search: str | None,
+    industry: str | None,
+    limit: int,
+    offset: int,
+    after: After | None = None,
 ) -> tuple[list[Row], int]:
     async with reading(database) as on:
-        return await companies.listing(on, team_id, search=search, industry=industry, limit=limit, offset=offset)
+        return await companies.listing(on, team_id, search=search, industry=industry, limit=limit, offset=offset, after=after)
 
 
 async def get(database: Database, team_id: str, company_id: str) -> Row:

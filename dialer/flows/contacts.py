@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
+from dialer.domain.cursor import After
 from dialer.domain.errors import Conflict, Invalid, NotFound
 from dialer.domain.fence import FENCE_SECONDS
 from dialer.domain.phone import phone_of
@@ -88,9 +89,11 @@ async def add(on: Transaction, prepared: Mapping[str, Any]) -> str:
     return await contacts.add(on, prepared)
 
 
-async def listing(database: Database, wanted: Filter, *, limit: int, offset: int) -> tuple[list[Row], int]:
+async def listing(
+    database: Database, wanted: Filter, *, limit: int, offset: int, after: After | None = None
+) -> tuple[list[Row], int]:
     async with reading(database) as on:
-        return await contacts.listing(on, wanted, limit=limit, offset=offset)
+        return await contacts.listing(on, wanted, limit=limit, offset=offset, after=after)
 
 
 async def get(database: Database, team_id: str, contact_id: str) -> tuple[Row, list[Row]]:

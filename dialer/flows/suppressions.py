@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from dialer.domain.cursor import After
 from dialer.domain.errors import Invalid, NotFound
 from dialer.domain.fence import FENCE_SECONDS
 from dialer.domain.phone import phone_of
@@ -58,12 +59,15 @@ async def list_suppressions(
     scope: Scope | None = None,
     limit: int = 50,
     offset: int = 0,
+    after: After | None = None,
 ) -> tuple[list[Mapping[str, Any]], int]:
     """One page of the team's own entries (None = of the global ones), newest first, and the count of all that match. Raises
     `Invalid` for a `number` that is none."""
     number = None if number is None else await _e164(database, team, number)
     async with reading(database) as on:
-        return await suppressions.listing(on, team, number=number, campaign=campaign, scope=scope, limit=limit, offset=offset)
+        return await suppressions.listing(
+            on, team, number=number, campaign=campaign, scope=scope, limit=limit, offset=offset, after=after
+        )
 
 
 async def lift(means: Means, team: str | None, actor: str, suppression: str) -> Mapping[str, Any]:

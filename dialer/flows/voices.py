@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, TypeAlias
 
+from dialer.domain.cursor import After
 from dialer.domain.errors import Conflict, Invalid, NotFound
 from dialer.domain.phone import phone_of
 from dialer.flows.campaigns.means import Trunks
@@ -29,18 +30,18 @@ async def create_assistant(means: Trunks, team_id: str, actor: str, values: Mapp
 
 
 async def list_assistants(
-    database: Database, team_id: str, *, outbound_enabled: bool | None, limit: int, offset: int
+    database: Database, team_id: str, *, outbound_enabled: bool | None, limit: int, offset: int, after: After | None = None
 ) -> tuple[list[Row], int]:
     async with reading(database) as on:
-        return await assistants.listing(on, team_id, outbound_enabled=outbound_enabled, limit=limit, offset=offset)
+        return await assistants.listing(on, team_id, outbound_enabled=outbound_enabled, limit=limit, offset=offset, after=after)
 
 
 async def outbound_assistants(
-    database: Database, team_id: str, *, limit: int, offset: int
+    database: Database, team_id: str, *, limit: int, offset: int, after: After | None = None
 ) -> tuple[list[tuple[Row, list[Row]]], int]:
     """Assistants that may call out, each with the active numbers assigned to it."""
     async with reading(database) as on:
-        rows, count = await assistants.listing(on, team_id, outbound_enabled=True, limit=limit, offset=offset)
+        rows, count = await assistants.listing(on, team_id, outbound_enabled=True, limit=limit, offset=offset, after=after)
         assigned = await assistants.numbers_of(on, [row["id"] for row in rows])
         return [(row, assigned.get(row["id"], [])) for row in rows], count
 
@@ -89,10 +90,19 @@ async def create_number(means: Trunks, team_id: str, actor: str, values: Mapping
 
 
 async def list_numbers(
-    database: Database, team_id: str, *, assistant_id: str | None, status: str | None, limit: int, offset: int
+    database: Database,
+    team_id: str,
+    *,
+    assistant_id: str | None,
+    status: str | None,
+    limit: int,
+    offset: int,
+    after: After | None = None,
 ) -> tuple[list[Row], int]:
     async with reading(database) as on:
-        return await numbers.listing(on, team_id, assistant_id=assistant_id, status=status, limit=limit, offset=offset)
+        return await numbers.listing(
+            on, team_id, assistant_id=assistant_id, status=status, limit=limit, offset=offset, after=after
+        )
 
 
 async def get_number(database: Database, team_id: str, number_id: str) -> Row:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, delete, func, insert, select, update
+from sqlalchemy import and_, delete, func, insert, select, tuple_, update
 
+from dialer.domain.cursor import After
 from dialer.store.errors import laws
 from dialer.store.rows import Row, all_rows, row_or_none
 from dialer.store.tables import assistants, phone_numbers
@@ -23,13 +24,15 @@ async def find(on: Transaction, team_id: str, assistant_id: str, *, hold: bool =
 
 
 async def listing(
-    on: Transaction, team_id: str, *, outbound_enabled: bool | None, limit: int, offset: int
+    on: Transaction, team_id: str, *, outbound_enabled: bool | None, limit: int, offset: int, after: After | None = None
 ) -> tuple[list[Row], int]:
     """One page, newest first, and how many there are in all."""
     wanted = [c.team_id == team_id]
     if outbound_enabled is not None:
         wanted.append(c.outbound_enabled.is_(outbound_enabled))
     count = await on.scalar(select(func.count()).select_from(assistants).where(and_(*wanted)))
+    if after is not None:
+        wanted.append(tuple_(c.created_at, c.id) < after)
     page = select(assistants).where(and_(*wanted)).order_by(c.created_at.desc(), c.id.desc()).limit(limit).offset(offset)
     return all_rows(await on.execute(page)), count or 0
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Select, and_, func, select
 
+from dialer.domain.cursor import After
 from dialer.store.rows import Row, all_rows, row_or_none
 from dialer.store.tables import call_attempts, call_events, campaigns, history
 from dialer.store.transaction import Transaction
@@ -32,7 +33,9 @@ def _calls() -> Select[Any]:
     )
 
 
-async def listing(on: Transaction, team: str, which: Which, *, limit: int, offset: int) -> tuple[list[Row], int]:
+async def listing(
+    on: Transaction, team: str, which: Which, *, limit: int, offset: int, after: After | None = None
+) -> tuple[list[Row], int]:
     """One page, newest first, and how many there are in all. An attempt that was taken back was no call."""
     c = call_attempts.c
     wanted = [c.team_id == team, c.state != "recalled"]
@@ -47,6 +50,8 @@ async def listing(on: Transaction, team: str, which: Which, *, limit: int, offse
     if which.until is not None:
         wanted.append(c.claimed_at < which.until)
     count = await on.scalar(select(func.count()).select_from(call_attempts).where(and_(*wanted)))
+    if after is not None:
+        wanted.append(c.id < after[0])
     page = _calls().where(and_(*wanted)).order_by(c.id.desc()).limit(limit).offset(offset)
     return all_rows(await on.execute(page)), count or 0
 

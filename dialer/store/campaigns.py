@@ -10,8 +10,9 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import ColumnElement, Select, and_, func, insert, select, true, update
+from sqlalchemy import ColumnElement, Select, and_, func, insert, select, true, tuple_, update
 
+from dialer.domain.cursor import After
 from dialer.store.claims import Claimed
 from dialer.store.database import Pool
 from dialer.store.rows import Row, all_rows, row_or_none
@@ -63,6 +64,7 @@ async def listing(
     deleted: Deleted = "exclude",
     limit: int = 50,
     offset: int = 0,
+    after: After | None = None,
 ) -> tuple[list[Row], int]:
     """One page, newest first, and how many there are in all."""
     c = campaigns.c
@@ -74,6 +76,8 @@ async def listing(
     if deleted != "include":
         wanted.append(c.deleted_at.is_(None) if deleted == "exclude" else c.deleted_at.is_not(None))
     count = await on.scalar(select(func.count()).select_from(campaigns).where(and_(*wanted)))
+    if after is not None:
+        wanted.append(tuple_(c.created_at, c.id) < after)
     page = _with_counts().where(and_(*wanted)).order_by(c.created_at.desc(), c.id.desc()).limit(limit).offset(offset)
     return all_rows(await on.execute(page)), count or 0
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, delete, func, insert, select, update
+from sqlalchemy import Select, and_, delete, func, insert, select, tuple_, update
 
+from dialer.domain.cursor import After
 from dialer.store.errors import laws
 from dialer.store.rows import Row, all_rows, row_or_none
 from dialer.store.tables import companies, contacts
@@ -32,7 +33,14 @@ async def lock(on: Transaction, company_id: str) -> None:
 
 
 async def listing(
-    on: Transaction, team_id: str, *, search: str | None, industry: str | None, limit: int, offset: int
+    on: Transaction,
+    team_id: str,
+    *,
+    search: str | None,
+    industry: str | None,
+    limit: int,
+    offset: int,
+    after: After | None = None,
 ) -> tuple[list[Row], int]:
     """One page, newest first, and how many there are in all. `search` is a part of the name or website, in any case."""
     wanted = [c.team_id == team_id]
@@ -41,6 +49,8 @@ async def listing(
     if industry is not None:
         wanted.append(c.industry == industry)
     count = await on.scalar(select(func.count()).select_from(companies).where(and_(*wanted)))
+    if after is not None:
+        wanted.append(tuple_(c.created_at, c.id) < after)
     page = _with_count().where(and_(*wanted)).order_by(c.created_at.desc(), c.id.desc()).limit(limit).offset(offset)
     return all_rows(await on.execute(page)), count or 0
 

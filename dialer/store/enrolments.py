@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from dialer.domain.cursor import After
 from dialer.store.rows import Row, all_rows, one_row, row_or_none
 from dialer.store.transaction import Transaction
 from dialer.store.written import written
@@ -36,10 +37,9 @@ THESE = f"""
     select {PEOPLE}, a.place from unnest(cast(:ids as text[])) with ordinality as a(id, place)
       join contacts c on c.id = a.id where c.team_id = :team and c.deleted_at is null for key share of c"""
 
-# `search` is the very expression of the index `contacts_search`.
 FILTERS = {
     "company": "c.company_id = :company",
-    "search": "c.first_name || ' ' || c.last_name || ' ' || coalesce(c.email, '') || ' ' || coalesce(c.phone, '') ilike :search",
+    "search": "c.searched like any (search_patterns(:search))",
     "lead_status": "c.lead_status = :lead_status",
     "tags": "c.tags @> cast(:tags as text[])",
     "has_phone_only": "c.phone is not null",
@@ -87,10 +87,9 @@ async def enrol_audience(
     on: Transaction, campaign: str, team: str, audience: Audience, priority: int, now: datetime
 ) -> dict[str, int]:
     """Enrol whoever matches and is not in the campaign yet, oldest contact first, `audience.most` at the most."""
-    search = audience.search and "%" + audience.search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
     given = {
         "company": audience.company,
-        "search": search,
+        "search": audience.search,
         "lead_status": audience.lead_status,
         "tags": list(audience.tags),
         "has_phone_only": audience.has_phone_only,
@@ -136,16 +135,37 @@ COLUMNS = """
     p.id as contact_id, p.first_name, p.last_name, p.phone, p.email, p.timezone, p.do_not_call"""
 
 
+MEMBERS = f"""
+    select {COLUMNS} from campaign_contacts t join contacts p on p.id = t.contact_id
+    where t.campaign_id = :campaign {{where}}
+    order by t.priority desc, t.created_at, t.id limit :limit"""
+
+
 async def listing(
-    on: Transaction, campaign: str, *, status: str | None, outcome: str | None, limit: int, offset: int
+    on: Transaction,
+    campaign: str,
+    *,
+    status: str | None,
+    outcome: str | None,
+    limit: int,
+    offset: int,
+    after: After | None = None,
 ) -> list[Row]:
-    """One page: priority descending, then in the order of enrolment."""
+    """One page: priority descending, then in the order of enrolment. What comes after a place is read in two goes, its own
+    priority and the lower ones, each from where it begins in the index."""
     filters = {name: value for name, value in {"status": status, "outcome": outcome}.items() if value is not None}
-    statement = written(f"""
-        select {COLUMNS} from campaign_contacts t join contacts p on p.id = t.contact_id
-        where t.campaign_id = :campaign {"".join(f"and t.{name} = :{name} " for name in filters)}
-        order by t.priority desc, t.created_at, t.id limit :limit offset :offset""")
-    return all_rows(await on.execute(statement, {"campaign": campaign, "limit": limit, "offset": offset, **filters}))
+    chosen = "".join(f"and t.{name} = :{name} " for name in filters)
+    values = {"campaign": campaign, "limit": limit, **filters}
+    if after is None:
+        found = await on.execute(written(MEMBERS.format(where=chosen) + " offset :offset"), values | {"offset": offset})
+        return all_rows(found)
+    priority, since, last = after
+    behind = MEMBERS.format(where=chosen + "and t.priority = :priority and (t.created_at, t.id) > (:since, :last)")
+    rows = all_rows(await on.execute(written(behind), values | {"priority": priority, "since": since, "last": last}))
+    lower = MEMBERS.format(where=chosen + "and t.priority < :priority")
+    if len(rows) < limit:
+        rows += all_rows(await on.execute(written(lower), values | {"priority": priority, "limit": limit - len(rows)}))
+    return rows
 
 
 async def next_pending(on: Transaction, campaign: str, limit: int) -> list[Row]:

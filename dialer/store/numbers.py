@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, any_, delete, func, insert, select, update
+from sqlalchemy import and_, any_, delete, func, insert, select, tuple_, update
 
+from dialer.domain.cursor import After
 from dialer.domain.machine import FINAL_CAMPAIGN
 from dialer.store.errors import laws
 from dialer.store.rows import Row, all_rows, row_or_none
@@ -34,7 +35,14 @@ async def with_phone(on: Transaction, team_id: str, phone_number: str) -> Row | 
 
 
 async def listing(
-    on: Transaction, team_id: str, *, assistant_id: str | None, status: str | None, limit: int, offset: int
+    on: Transaction,
+    team_id: str,
+    *,
+    assistant_id: str | None,
+    status: str | None,
+    limit: int,
+    offset: int,
+    after: After | None = None,
 ) -> tuple[list[Row], int]:
     """One page, newest first, and how many there are in all."""
     wanted = [c.team_id == team_id]
@@ -43,6 +51,8 @@ async def listing(
     if status is not None:
         wanted.append(c.status == status)
     count = await on.scalar(select(func.count()).select_from(phone_numbers).where(and_(*wanted)))
+    if after is not None:
+        wanted.append(tuple_(c.created_at, c.id) < after)
     page = select(phone_numbers).where(and_(*wanted)).order_by(c.created_at.desc(), c.id.desc()).limit(limit).offset(offset)
     return all_rows(await on.execute(page)), count or 0
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import and_, delete, func, select, text
+from sqlalchemy import and_, delete, func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
+from dialer.domain.cursor import After
 from dialer.store.rows import Row, all_rows, one_row, row_or_none
 from dialer.store.tables import suppressions
 from dialer.store.transaction import Transaction
@@ -57,6 +58,7 @@ async def listing(
     scope: Scope | None = None,
     limit: int,
     offset: int,
+    after: After | None = None,
 ) -> tuple[list[Row], int]:
     """One page of the team's own entries (None = of the global ones), newest first, and how many there are in all."""
     c = suppressions.c
@@ -68,6 +70,8 @@ async def listing(
     if campaign is not None:
         wanted.append(c.campaign_id == campaign)
     count = await on.scalar(select(func.count()).select_from(suppressions).where(and_(*wanted)))
+    if after is not None:
+        wanted.append(tuple_(c.created_at, c.id) < after)
     page = select(suppressions).where(and_(*wanted)).order_by(c.created_at.desc(), c.id.desc()).limit(limit).offset(offset)
     return all_rows(await on.execute(page)), count or 0
 

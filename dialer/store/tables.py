@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Computed,
     Date,
     DateTime,
     FetchedValue,
@@ -133,6 +134,7 @@ contacts = Table(
     _time("last_contacted_at"),
     _time("deleted_at"),
     *_born("created_at", "updated_at"),
+    Column("searched", Text, Computed("lower(…)", persisted=True)),  # what the migration says
 )
 
 custom_fields = Table(

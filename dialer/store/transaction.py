@@ -1,10 +1,17 @@
-"""A transaction that people caused: whatever history it writes says by whom. What has an idempotency key is receipted in it."""
+"""The transactions that people cause: whatever history they write says by whom, and what a request does stays in its team.
+
+The door of the API puts the caller's team around a request (`within`). Every transaction that begins inside runs as the role
+`dialer_api` with that team set, so that row-level security shows it nothing of another team; both end with the transaction,
+however it ends, so a pooled connection carries nothing into the next request. Outside (command line, engine) there is no team,
+and the daemon's own role sees all of them. What has an idempotency key is receipted in its transaction.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import TypeAlias
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from typing import Final, TypeAlias
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,12 +21,31 @@ from dialer.store.database import Database
 
 Transaction: TypeAlias = AsyncConnection
 
+_team: ContextVar[str | None] = ContextVar("team", default=None)
+
+ACTOR: Final = "select set_config('dialer.actor', :actor, true)"
+WALL: Final = "select set_config('dialer.team', :team, true), set_config('role', 'dialer_api', true)"
+
+
+@contextmanager
+def within(team: str) -> Iterator[None]:
+    """What begins inside is done for this team alone, in tasks that are started inside too."""
+    token = _team.set(team)
+    try:
+        yield
+    finally:
+        _team.reset(token)
+
 
 @asynccontextmanager
 async def transaction(database: Database, actor: str) -> AsyncIterator[Transaction]:
     """Commits at the end, rolls back on an exception. `actor` is who is to blame: `key:key_…`, `cli`."""
+    team = _team.get()
     async with database.engine.begin() as connection:
-        await connection.execute(text("select set_config('dialer.actor', :actor, true)"), {"actor": actor})
+        if team is None:
+            await connection.execute(text(ACTOR), {"actor": actor})
+        else:
+            await connection.execute(text(f"{WALL}, set_config('dialer.actor', :actor, true)"), {"team": team, "actor": actor})
         async with receipts.kept_with(connection):
             yield connection
 
@@ -27,6 +53,9 @@ async def transaction(database: Database, actor: str) -> AsyncIterator[Transacti
 @asynccontextmanager
 async def reading(database: Database) -> AsyncIterator[Transaction]:
     """One snapshot for several reads; writes nothing."""
+    team = _team.get()
     async with database.engine.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ")
+        if team is not None:
+            await connection.execute(text(WALL), {"team": team})
         yield connection

@@ -7,6 +7,7 @@ import sys
 
 from tests.benchmarks.dialling import dialling, killed
 from tests.benchmarks.generated import schemathesis
+from tests.benchmarks.lists import lists
 from tests.benchmarks.loading import enrol, import_
 from tests.benchmarks.resting import help_, idle
 from tests.benchmarks.table import Row, markdown, write
@@ -18,6 +19,7 @@ PARTS = {
     "help": help_,
     "import": import_,
     "enrol": enrol,
+    "lists": lists,
     "schemathesis": schemathesis,
 }
 

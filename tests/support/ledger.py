@@ -68,3 +68,28 @@ async def enrol(connection: object, team: str, campaign: str, contacts: int, zon
            select $1, team_id, id, 'pending', phone, place_set_id from contacts where team_id = $2""",
         campaign, team,
     )  # fmt: skip
+
+
+REST = """
+with call as (
+  insert into call_attempts (id, team_id, campaign_id, campaign_contact_id, contact_id, attempt_no, trunk, assistant_id,
+      number_id, to_number, from_number, state, scopes, rules_version, not_after, ring_seconds, limit_seconds, claimed_at)
+    select 'call_1', t.team_id, t.campaign_id, t.id, t.contact_id, 1, 'simulated', $2, $3, t.to_number, '+49301234000', 'queued',
+           array['campaign:' || t.campaign_id, 'trunk:simulated'], 1, now(), 30, 3600, now()
+    from campaign_contacts t where t.team_id = $1 limit 1 returning id),
+told as (insert into call_events (attempt_id, adapter, event_key, phase, at)
+    select id, 'simulated', 'e1', 'ringing', now() from call),
+company as (insert into companies (team_id, name) values ($1, 'Theirs')),
+key as (insert into api_keys (team_id, name, key_hash, prefix, scopes) values ($1, 'k', 'x', 'tk_live_abcd', '{*}')),
+no as (insert into suppressions (scope, team_id, phone_number)
+       values ('team', $1, '+4930555555'), ('global', null, '+4930666666')),
+noted as (insert into audit (team_id, actor, action) values ($1, 'test', 'test')),
+batch as (insert into import_batches (team_id, file_name, header, imported, updated, skipped, failed, total)
+          values ($1, 'f', '{a}', 0, 0, 0, 1, 1) returning id)
+insert into import_rejects (batch_id, row_number, field, message, cells) select id, 2, 'phone', 'is none', '{x}' from batch
+"""
+
+
+async def fill_the_rest(pool: Pool, made: Seed) -> None:
+    """A row of the team in every table that `seed` leaves empty, and a global suppression."""
+    await pool.execute(REST, made.team, made.assistant, made.numbers[0])

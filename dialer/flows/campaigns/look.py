@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from dialer.domain.cursor import After
 from dialer.domain.errors import Conflict, NotFound
 from dialer.domain.machine import CampaignStatus
 from dialer.flows.campaigns.facts import ground_of
@@ -61,7 +62,10 @@ async def list_campaigns(
     deleted: Deleted = "exclude",
     limit: int = 50,
     offset: int = 0,
+    after: After | None = None,
 ) -> tuple[list[Mapping[str, Any]], int]:
     """One page, newest first, and the count of all that match."""
     async with reading(database) as on:
-        return await campaigns.listing(on, team, status=status, assistant=assistant, deleted=deleted, limit=limit, offset=offset)
+        return await campaigns.listing(
+            on, team, status=status, assistant=assistant, deleted=deleted, limit=limit, offset=offset, after=after
+        )

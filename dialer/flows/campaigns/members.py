@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dialer.domain.cursor import After
 from dialer.domain.machine import ContactStatus
 from dialer.domain.outcome import Disposition
 from dialer.flows.campaigns.facts import Ground, ground_of
@@ -38,13 +39,14 @@ async def list_members(
     outcome: Disposition | None = None,
     limit: int = 50,
     offset: int = 0,
+    after: After | None = None,
 ) -> Members:
     """Priority descending, then in the order of enrolment. Raises `NotFound`."""
     now = means.clock.now()
     async with reading(means.database) as on:
         await found(on, team, campaign)
         tallies = await enrolments.tallies(on, campaign)
-        rows = await enrolments.listing(on, campaign, status=status, outcome=outcome, limit=limit, offset=offset)
+        rows = await enrolments.listing(on, campaign, status=status, outcome=outcome, limit=limit, offset=offset, after=after)
         shown = await described(on, means, await ground_of(on, campaign, means.trunks, now), rows)
     count = sum(t["n"] for t in tallies if status in (None, t["status"]) and outcome in (None, t["outcome"]))
     return Members(tuple(shown), count, by_status(tallies))

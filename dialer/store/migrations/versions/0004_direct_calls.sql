@@ -10,3 +10,6 @@ create index campaigns_direct_open on campaigns (id) where kind = 'direct' and s
 
 -- Whose number is this? A direct call asks for both of a contact's numbers.
 create index contacts_phone_secondary on contacts (team_id, phone_secondary) where phone_secondary is not null;
+
+-- A direct call is claimed in the transaction of the request that asks for it.
+grant insert on call_attempts to dialer_api;

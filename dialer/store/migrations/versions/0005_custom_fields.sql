@@ -13,6 +13,7 @@ create table custom_fields (
   unique (team_id, key),
   check ((type in ('select', 'multi_select')) = (cardinality(options) > 0))
 );
+select wall_in('custom_fields', 'team_id = (select team())');
 
 -- The history as a log that can be followed. Ids become visible out of order (a small id may commit late), so a reader cannot
 -- remember the last id alone; it remembers its snapshot, and the rows it has not seen are those of the transactions that this
