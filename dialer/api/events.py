@@ -125,6 +125,7 @@ EXAMPLE = (
     summary="Follow a campaign live",
     description=ABOUT,
     response_class=EventStream,
+    status_code=200,
     responses={200: {"description": "Events until the client goes", "content": {"text/event-stream": {"example": EXAMPLE}}}},
 )
 async def events(

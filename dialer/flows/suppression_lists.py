@@ -206,7 +206,7 @@ class _Import:
         self.errors += faults[: ERRORS_TOLD - len(self.errors)]
         if not good:
             return
-        async with transaction(self.means.database, self.actor) as on:
+        async with transaction(self.means.database, self.actor, for_all=self.where.team is None) as on:
             born, held = await suppression_lists.put(on, self.where, good)
             reached = await suppression_lists.campaigns_to_call(on, self.where, held)
             if reached:
@@ -220,7 +220,7 @@ class _Import:
 
     async def finish(self) -> ListResult:
         counts = {name: getattr(self, name) for name in ("imported", "updated", "failed", "total", "stopped")}
-        async with transaction(self.means.database, self.actor) as on:
+        async with transaction(self.means.database, self.actor, for_all=self.where.team is None) as on:
             await audit.record(
                 on,
                 team_id=self.where.team,

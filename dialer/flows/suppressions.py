@@ -31,7 +31,7 @@ async def suppress(means: Means, actor: str, entry: Entry) -> Mapping[str, Any]:
     entry = replace(entry, number=await _e164(means.database, entry.team, entry.number))
     if entry.expires_at is not None and entry.expires_at <= now:
         raise Invalid({"expiresAt": "lies in the past; send a time to come, or leave it out for ever"})
-    async with transaction(means.database, actor) as on:
+    async with transaction(means.database, actor, for_all=entry.team is None) as on:
         if entry.scope == "campaign":
             if entry.campaign is None or entry.team is None:
                 raise Invalid({"campaignId": "is required for the scope campaign"})
@@ -64,7 +64,7 @@ async def list_suppressions(
     """One page of the team's own entries (None = of the global ones), newest first, and the count of all that match. Raises
     `Invalid` for a `number` that is none."""
     number = None if number is None else await _e164(database, team, number)
-    async with reading(database) as on:
+    async with reading(database, for_all=team is None) as on:
         return await suppressions.listing(
             on, team, number=number, campaign=campaign, scope=scope, limit=limit, offset=offset, after=after
         )
@@ -74,7 +74,7 @@ async def lift(means: Means, team: str | None, actor: str, suppression: str) -> 
     """Take an entry of a team away, or a global one (`team` None). Who was skipped because of it stays skipped; who was put off
     may be called again. Raises `NotFound`."""
     now = means.clock.now()
-    async with transaction(means.database, actor) as on:
+    async with transaction(means.database, actor, for_all=team is None) as on:
         row = await suppressions.remove(on, team, suppression)
         if row is None:
             raise NotFound(f"There is no suppression {suppression}; list your suppressions to find its id.")

@@ -86,7 +86,7 @@ with due as materialized (
   order by rank limit $3
 )
 select due.id, due.contact_id, due.to_number from due
-  join campaigns c on c.id = $2 join assistants s on s.id = c.assistant_id
+  cross join (select s.adapter from campaigns c, assistants s where c.id = $2 and s.id = c.assistant_id offset 0) s
 where not exists (select from call_attempts a where a.ended_at is null and a.contact_id = due.contact_id)
   and not exists (select from call_attempts a where a.ended_at is null and a.team_id = due.team_id and a.to_number = due.to_number)
   and not exists (select from call_attempts a where a.ended_at is null and a.trunk = s.adapter and a.to_number = due.to_number)

@@ -146,7 +146,7 @@ async def pages(database: Database, where: Where | None, team: str | None) -> As
     behind: list[ColumnElement[bool]] = []
     while True:
         page = select(suppressions).where(and_(*wanted, *behind)).order_by(c.created_at.desc(), c.id.desc()).limit(PAGE)
-        async with reading(database) as on:
+        async with reading(database, for_all=team is None) as on:
             rows = all_rows(await on.execute(page))
         if rows:
             yield rows

@@ -38,9 +38,10 @@ def within(team: str) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def transaction(database: Database, actor: str) -> AsyncIterator[Transaction]:
-    """Commits at the end, rolls back on an exception. `actor` is who is to blame: `key:key_…`, `cli`."""
-    team = _team.get()
+async def transaction(database: Database, actor: str, *, for_all: bool = False) -> AsyncIterator[Transaction]:
+    """Commits at the end, rolls back on an exception. `actor` is who is to blame: `key:key_…`, `cli`. `for_all`: of what belongs
+    to no team and holds for all of them, whatever team asks; whoever sets it has made sure that this one may."""
+    team = None if for_all else _team.get()
     async with database.engine.begin() as connection:
         if team is None:
             await connection.execute(text(ACTOR), {"actor": actor})
@@ -51,9 +52,9 @@ async def transaction(database: Database, actor: str) -> AsyncIterator[Transacti
 
 
 @asynccontextmanager
-async def reading(database: Database) -> AsyncIterator[Transaction]:
-    """One snapshot for several reads; writes nothing."""
-    team = _team.get()
+async def reading(database: Database, *, for_all: bool = False) -> AsyncIterator[Transaction]:
+    """One snapshot for several reads; writes nothing. `for_all` as in `transaction`."""
+    team = None if for_all else _team.get()
     async with database.engine.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ")
         if team is not None:

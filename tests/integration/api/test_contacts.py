@@ -171,7 +171,7 @@ async def test_the_search_may_use_its_index(api: Api, sought: str) -> None:
         attempt = connection.transaction()
         await attempt.start()
         # so few rows are read sooner by any other way
-        await connection.execute("set local enable_seqscan = off")
+        await connection.execute("set local enable_seqscan = off; set local enable_bitmapscan = on")
         await connection.execute("drop index contacts_alive, contacts_status, contacts_no, contacts_phoneless, contacts_team")
         plan = await connection.fetch(
             f"explain select count(*) from contacts where deleted_at is null and searched like any (search_patterns('{sought}'))"

@@ -22,11 +22,7 @@ async def _plan(database: Database, text: str) -> str:
         return "\n".join(row[0] for row in await connection.fetch(planned))
 
 
-LIVE = {
-    "campaigns_active",
-    "call_attempts_live",
-    "one_live_attempt_per_trunk_and_number",
-}
+LIVE = ("campaigns_active", "call_attempts_live", "one_live_attempt_per_")
 """Indexes of what goes on at this moment, which may be read from end to end."""
 
 LOOK_UPS = {"claim", "peek", "place", "turn", "standing", "accepted", "due", "quiet", "rest"}

@@ -17,6 +17,8 @@ DOCUMENTED = {
     "dialer_placements_total": ("counter", ("result",)),
     "dialer_events_total": ("counter", ("phase",)),
     "dialer_recount_disagreements_total": ("counter", ()),
+    "dialer_rate_limited_requests_total": ("counter", ()),
+    "dialer_uncounted_requests_total": ("counter", ()),
     "dialer_failures_total": ("counter", ("loop",)),
     "dialer_place_seconds": ("histogram", ("trunk",)),
     "dialer_live_attempts": ("gauge", ()),
