@@ -257,7 +257,7 @@ def desk(h: House) -> Desk:
         trunks=h.settings.adapters,
         pause=h.clock.sleep,
         release=lambda campaign: book().run(campaign),
-        preview=lambda campaign: book().preview(campaign),
+        preview=lambda campaign, most: book().preview(campaign, most),
     )
 
 

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from dialer.api.auth import may, own_team
 from dialer.api.context import Context
+from dialer.api.idempotency import once
 from dialer.api.shapes import Answer, Body, Id, Instant, JsonObject, Line, Page, PageQuery, Record
 from dialer.domain.cursor import CALLS
 from dialer.domain.keys import Caller
@@ -107,6 +108,10 @@ class CallPage(Page):
     calls: list[Call]
 
 
+def _answer(call: dict[str, Any]) -> CallAnswer:
+    return CallAnswer.model_validate({"call": call})
+
+
 @router.post("/calls", summary="Call one number now, by the rules that hold for every call")
 async def create(body: CallBody, caller: Creator, context: Context) -> CallAnswer:
     if body.team_id is not None:
@@ -118,7 +123,7 @@ async def create(body: CallBody, caller: Creator, context: Context) -> CallAnswe
         contact=body.contact_id,
         metadata=body.metadata,
     )
-    return CallAnswer.model_validate({"call": await call_now(context, caller.team_id, caller.actor, asked)})
+    return await once(_answer, call_now(context, caller.team_id, caller.actor, asked))
 
 
 @router.get("/calls", summary="List calls, newest first")
@@ -141,4 +146,4 @@ async def index(query: Annotated[CallQuery, FromQuery()], caller: Reader, contex
 
 @router.get("/calls/{id}", summary="One call with its whole history and what it brought")
 async def show(id: str, caller: Reader, context: Context) -> CallAnswer:
-    return CallAnswer.model_validate({"call": await get_call(context.database, context.clock, caller.team_id, id)})
+    return _answer(await get_call(context.database, context.clock, caller.team_id, id))

@@ -35,7 +35,7 @@ class ApiContext:
     trunks: Mapping[str, TelephonyAdapter]
     pause: Callable[[float], Awaitable[None]]
     release: Callable[[str], Awaitable[Sequence[Any]]]
-    preview: Callable[[str], Awaitable[Sequence[Any]]]
+    preview: Callable[[str, int | None], Awaitable[Sequence[Any]]]
     hang_up: Callable[[str], Awaitable[None]]
     follow: Callable[[str, Sequence[CallEvent]], Awaitable[None]]
     imports: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))

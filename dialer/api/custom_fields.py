@@ -11,7 +11,9 @@ from pydantic import Field
 
 from dialer.api.auth import may, own_team
 from dialer.api.context import Context
+from dialer.api.idempotency import once
 from dialer.api.shapes import OMITTED, Answer, Body, Id, Name, Page, PageQuery, Prose, Record
+from dialer.domain.cursor import CUSTOM_FIELDS
 from dialer.domain.custom_field import Kind
 from dialer.domain.keys import Caller
 from dialer.flows import custom_fields
@@ -78,14 +80,15 @@ def _answer(row: Any) -> CustomFieldAnswer:
 async def create(body: NewCustomField, caller: Writer, context: Context) -> CustomFieldAnswer:
     team = own_team(caller, body.team_id)
     values = body.given(without=frozenset({"team_id"}))
-    return _answer(await custom_fields.create(context.database, team, caller.actor, values))
+    return await once(_answer, custom_fields.create(context.database, team, caller.actor, values))
 
 
 @router.get("/custom-fields", summary="List the definitions of custom fields, in the order of their keys")
 async def index(query: Annotated[PageQuery, FromQuery()], caller: Reader, context: Context) -> CustomFieldPage:
     team = own_team(caller, query.team_id)
-    rows, count = await custom_fields.listing(context.database, team, limit=query.limit, offset=query.offset)
-    return CustomFieldPage.model_validate({"custom_fields": rows, "count": count, "limit": query.limit, "offset": query.offset})
+    after = query.after(CUSTOM_FIELDS)
+    rows, count = await custom_fields.listing(context.database, team, limit=query.limit, offset=query.offset, after=after)
+    return CustomFieldPage.model_validate({"custom_fields": rows, **query.page(CUSTOM_FIELDS, rows, count)})
 
 
 @router.get("/custom-fields/{id}", summary="One definition")

@@ -7,7 +7,9 @@ What is remembered is decided by what happened, for 24 hours, per team:
 - The same key with another method, address or body is a 409, and so is one that is just being carried out.
 - A crash between the effect and the answer: the receipt is there, for it is written with the effect (`store.receipts`). Most
   flows promise their answer in the same transaction; then the replay gets it. Others (run, pause, cancel) are asked again after
-  a few seconds and do only what comes after their commit. Where neither is possible the replay is a 409 that says so.
+  a few seconds and do only what comes after their commit. Where neither is possible the replay is a 409 that says so. A list of
+  suppressions commits in pieces and is receipted with the last of them: before that a replay is carried out again, which only
+  adds what is missing. What has no effect (a preflight) is carried out again as well.
 - A fault (5xx) after the effect is committed is like a crash.
 
 A key of the team that may less than the one that was used first is not told the answer (403).

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from dialer.api.context import Context
 from dialer.api.errors import invalid_of
+from dialer.api.idempotency import once
 from dialer.api.shapes import Answer, Id, Instant, Line, Query, Record
 from dialer.api.suppressions import Reader, Scope, Writer, owner
 from dialer.domain.errors import Invalid
@@ -82,8 +83,7 @@ async def import_file(request: Request, caller: Writer, context: Context) -> Lis
             expires_at=asked.expires_at,
             delimiter="\t" if asked.delimiter == "tab" else asked.delimiter,
         )
-        result = await import_suppressions(context, caller.actor, where, file.file, options)
-    return ListAnswer.model_validate(result)
+        return await once(ListAnswer.model_validate, import_suppressions(context, caller.actor, where, file.file, options))
 
 
 def _read(form: FormData) -> tuple[UploadFile, ListForm]:

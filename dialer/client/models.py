@@ -182,10 +182,11 @@ class Dashboard(TypedDict):
 
 
 class Call(TypedDict):
-    """One call; `get` adds `events`, `history`, `transcript`, `recording_url`, `extracted` and `result`."""
+    """One call; `create` and `get` bring what is not required too."""
 
     id: str
     team_id: str
+    kind: str
     campaign_id: str | None
     campaign_contact_id: str | None
     contact_id: str | None
@@ -207,6 +208,8 @@ class Call(TypedDict):
     answered_at: str | None
     ended_at: str | None
     duration_seconds: float | None
+    metadata: NotRequired[dict[str, Any] | None]
+    provider_ref: NotRequired[str | None]
     events: NotRequired[list[dict[str, Any]]]
     history: NotRequired[list[dict[str, Any]]]
     transcript: NotRequired[Any]
@@ -218,7 +221,7 @@ class Call(TypedDict):
 class Suppression(TypedDict):
     id: str
     scope: str
-    team_id: str
+    team_id: str | None
     campaign_id: str | None
     phone_number: str
     reason: str | None

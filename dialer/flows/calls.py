@@ -16,7 +16,7 @@ from dialer.domain.outcome import Disposition, disposition
 from dialer.store import calls
 from dialer.store.calls import Which
 from dialer.store.database import Database
-from dialer.store.transaction import reading
+from dialer.store.transaction import Transaction, reading
 from scheduler.clock import Clock
 
 PLAIN = ("id", "team_id", "campaign_id", "campaign_contact_id", "contact_id", "assistant_id", "to_number", "from_number")
@@ -51,11 +51,16 @@ async def list_calls(
 async def get_call(database: Database, clock: Clock, team: str, call: str) -> dict[str, Any]:
     """One call with every event of its carrier and every turn it took. Raises `NotFound`."""
     async with reading(database) as on:
-        row = await calls.find(on, team, call)
-        if row is None:
-            raise NotFound(f"There is no call {call}; list your calls to find its id.")
-        told = await calls.events(on, call)
-        turns = await calls.turns(on, call)
+        return await whole_call(on, clock, team, call)
+
+
+async def whole_call(on: Transaction, clock: Clock, team: str, call: str) -> dict[str, Any]:
+    """The same as this transaction sees it."""
+    row = await calls.find(on, team, call)
+    if row is None:
+        raise NotFound(f"There is no call {call}; list your calls to find its id.")
+    told = await calls.events(on, call)
+    turns = await calls.turns(on, call)
     result = row["result"] or {}
     return {
         **summary(row, clock.now()),

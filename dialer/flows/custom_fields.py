@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
+from dialer.domain.cursor import After
 from dialer.domain.custom_field import CHOICES, CustomField, Kind, faults
 from dialer.domain.errors import Conflict, Invalid, NotFound
 from dialer.store import audit, custom_fields
 from dialer.store.database import Database
 from dialer.store.errors import Taken
+from dialer.store.receipts import promised
 from dialer.store.transaction import Transaction, reading, transaction
 
 Row: TypeAlias = Mapping[str, Any]
@@ -37,12 +39,12 @@ async def create(database: Database, team: str, actor: str, values: Mapping[str,
         except Taken:
             raise Conflict(f"key: there is already a custom field {kept['key']!r}; change that one.") from None
         await audit.record(on, team_id=team, actor=actor, action="custom_field.created", entity_id=field)
-        return await _found(on, team, field)
+        return promised(await _found(on, team, field))
 
 
-async def listing(database: Database, team: str, *, limit: int, offset: int) -> tuple[list[Row], int]:
+async def listing(database: Database, team: str, *, limit: int, offset: int, after: After | None = None) -> tuple[list[Row], int]:
     async with reading(database) as on:
-        return await custom_fields.listing(on, team, limit=limit, offset=offset)
+        return await custom_fields.listing(on, team, limit=limit, offset=offset, after=after)
 
 
 async def get(database: Database, team: str, field: str) -> Row:

@@ -17,7 +17,7 @@ from dialer.domain.errors import Conflict, Invalid, NotFound, NotNow
 from dialer.domain.phone import phone_of
 from dialer.domain.preflight import Go, Reason, Verdict, Wait, preflight
 from dialer.flows import contacts
-from dialer.flows.calls import get_call
+from dialer.flows.calls import whole_call
 from dialer.flows.campaigns.facts import facts_of, ground_of
 from dialer.flows.campaigns.means import Trunks
 from dialer.flows.campaigns.obstacles import sentence
@@ -30,6 +30,7 @@ from dialer.store import contacts as people
 from dialer.store.claims import Claimed
 from dialer.store.database import Pool
 from dialer.store.places import place_set_ids
+from dialer.store.receipts import promised
 from dialer.store.transaction import Transaction, reading, transaction
 from scheduler.zones import candidates
 
@@ -94,8 +95,9 @@ class _OneRule(RulesReader):
 
 
 async def call_now(means: Calling, team: str, actor: str, asked: DirectCall) -> dict[str, Any]:
-    """The call as `get_call` tells it, queued. Raises `Invalid`, `NotFound`, `Conflict`, `NotNow` where the preflight does not
-    say Go, or `QueueUnavailable` while workers cannot be told; nothing is kept then."""
+    """The call as `get_call` tells it, queued. It is promised with the claim: a replay is told of this call and claims none, also
+    where nobody came to enqueue it. Raises `Invalid`, `NotFound`, `Conflict`, `NotNow` where the preflight does not say Go, or
+    `QueueUnavailable` while workers cannot be told; nothing is kept then."""
     ready = await _prepared(means, team, asked)
     await means.ringer.ping()
     window = means.settings.direct_calls
@@ -131,8 +133,9 @@ async def call_now(means: Calling, team: str, actor: str, asked: DirectCall) -> 
         if not await book.run(campaign):
             raise _not_now(Wait(Reason.NUMBER_BUSY))  # the only law that the preflight could not see under the locks
         await direct.spend(on, campaign)
+        call = promised(await whole_call(on, means.clock, team, rung.claimed[0].attempt))
     await means.ringer.dial(rung.claimed)
-    return await get_call(means.database, means.clock, team, rung.claimed[0].attempt)
+    return call
 
 
 async def _prepared(means: Calling, team: str, asked: DirectCall) -> _Means:

@@ -102,11 +102,11 @@ class LedgerBook:
         mine = [each for each in wanted if each.campaign.id == campaign]
         return await self._claim(mine) if mine and await self._ringer.reachable() else []
 
-    async def preview(self, campaign: str) -> list[Prospect]:
-        """What `run` would take if the campaign were running and its run unlimited; writes nothing."""
+    async def preview(self, campaign: str, most: int | None) -> list[Prospect]:
+        """What `run` would take if the campaign were running and its run limited to `most`; writes nothing."""
         snapshot = await self.snapshot(frozenset({f"campaign:{campaign}"}), as_if=campaign)
         mine = [each for each in self._claims(plan(snapshot)) if each.campaign.id == campaign]
-        return await claims.peek(self._pool, mine[0], snapshot.now) if mine else []
+        return await claims.peek(self._pool, mine[0], most, snapshot.now) if mine else []
 
     def _claims(self, made: Plan) -> list[Claim]:
         return [Claim(release, *self._seen[release.campaign]) for release in made.releases]

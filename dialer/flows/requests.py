@@ -36,7 +36,7 @@ class Desk:
     trunks: Mapping[str, Any]
     pause: Callable[[float], Awaitable[None]]
     release: Callable[[str], Awaitable[Sequence[Claimed]]]
-    preview: Callable[[str], Awaitable[Sequence[Prospect]]]
+    preview: Callable[[str, int | None], Awaitable[Sequence[Prospect]]]
 
 
 class Unready(Exception):

@@ -1,8 +1,9 @@
 """Suppressions from a CSV file and as one.
 
 A file is read twice: first as a whole, so that one that cannot be read changes nothing; then piece by piece, each in a
-transaction of its own, so that no campaign is locked for long. A crash in between leaves some of the numbers suppressed, and
-importing the file again the rest. The answer comes after the fence: from then on no call to any of the numbers starts.
+transaction of its own, so that no campaign is locked for long. A crash in between leaves some of the numbers suppressed and no
+receipt: importing the file again, with the same idempotency key too, suppresses the rest. The answer comes after the
+fence: from then on no call to any of the numbers starts.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from dialer.flows.importing.sheet import FileRefused, Sheet
 from dialer.flows.teams import find_team
 from dialer.store import audit, campaigns, suppression_lists
 from dialer.store.database import Database
+from dialer.store.receipts import promised, repeatable
 from dialer.store.suppression_lists import Listed, Where
 from dialer.store.transaction import reading, transaction
 
@@ -206,6 +208,13 @@ class _Import:
         self.errors += faults[: ERRORS_TOLD - len(self.errors)]
         if not good:
             return
+        with repeatable():
+            born = await self._suppress(good)
+        self.imported += born
+        self.updated += len(piece) - len(faults) - born
+
+    async def _suppress(self, good: list[Listed]) -> int:
+        """How many of the numbers are new."""
         async with transaction(self.means.database, self.actor, for_all=self.where.team is None) as on:
             born, held = await suppression_lists.put(on, self.where, good)
             reached = await suppression_lists.campaigns_to_call(on, self.where, held)
@@ -215,8 +224,7 @@ class _Import:
                 for first in range(0, len(held), STOPPED_TOGETHER):
                     some = held[first : first + STOPPED_TOGETHER]
                     self.stopped += await suppression_lists.stop_calling(on, self.where, some, reached, scopes, self.now)
-        self.imported += born
-        self.updated += len(piece) - len(faults) - born
+        return born
 
     async def finish(self) -> ListResult:
         counts = {name: getattr(self, name) for name in ("imported", "updated", "failed", "total", "stopped")}
@@ -229,8 +237,9 @@ class _Import:
                 entity_id=self.where.campaign,
                 detail=counts | {"scope": self.where.scope},
             )
+            result = promised(ListResult(**counts, errors=tuple(self.errors)))
         await self.means.pause(FENCE_SECONDS)
-        return ListResult(**counts, errors=tuple(self.errors))
+        return result
 
 
 def _once(entries: list[Listed]) -> list[Listed]:

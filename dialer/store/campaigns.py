@@ -163,7 +163,7 @@ async def released(on: Transaction, campaign: str, since: datetime, until: datet
     """The calls of a campaign that were released between two moments, in the order of their release."""
     read = written(
         "select id, campaign_contact_id, campaign_id, contact_id, trunk, to_number, from_number from call_attempts"
-        " where campaign_id = :campaign and claimed_at between :since and :until order by id"
+        " where campaign_id = :campaign and claimed_at between :since and :until order by claimed_at, to_number"
     )
     return [Claimed(*row) for row in await on.execute(read, {"campaign": campaign, "since": since, "until": until})]
 

@@ -149,12 +149,12 @@ class Prospect:
     from_number: str
 
 
-async def peek(pool: Pool, claim: Claim, now: datetime) -> list[Prospect]:
-    """What `claim` would take now, in its order. Takes nothing and locks nothing."""
+async def peek(pool: Pool, claim: Claim, most: int | None, now: datetime) -> list[Prospect]:
+    """What `claim` would take now, in its order, of a run that has `most` calls left (None = no limit). Takes nothing and locks
+    nothing."""
     lanes = claim.release.lanes
-    rows = await fetch(
-        pool, "peek", now, claim.campaign.id, claim.release.count, [o.place_set for o in lanes], [o.priority for o in lanes]
-    )
+    count = claim.release.count if most is None else min(most, claim.release.count)
+    rows = await fetch(pool, "peek", now, claim.campaign.id, count, [o.place_set for o in lanes], [o.priority for o in lanes])
     return [Prospect(r["id"], r["contact_id"], r["to_number"], shown) for r, (_, shown) in zip(rows, slots(claim), strict=False)]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import delete, func, insert, select, update
 
+from dialer.domain.cursor import After
 from dialer.store.errors import laws
 from dialer.store.rows import Row, all_rows, row_or_none
 from dialer.store.tables import custom_fields
@@ -21,11 +22,15 @@ async def find(on: Transaction, team_id: str, field_id: str) -> Row | None:
     return row_or_none(found)
 
 
-async def listing(on: Transaction, team_id: str, *, limit: int | None, offset: int) -> tuple[list[Row], int]:
+async def listing(
+    on: Transaction, team_id: str, *, limit: int | None, offset: int, after: After | None = None
+) -> tuple[list[Row], int]:
     """One page (`limit` None = all) in the order of the keys, and how many there are in all."""
     count = await on.scalar(select(func.count()).select_from(custom_fields).where(c.team_id == team_id))
     in_order = c.key.collate("C")
     page = select(custom_fields).where(c.team_id == team_id).order_by(in_order).limit(limit).offset(offset)
+    if after is not None:
+        page = page.where(in_order > after[0])
     return all_rows(await on.execute(page)), count or 0
 
 

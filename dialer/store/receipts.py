@@ -5,8 +5,9 @@ takes a request in carries a `Receipt` (a context variable, so that no flow has 
 under it takes the key's lock, looks whether the key was used meanwhile, and writes the receipt last.
 
 What a flow has to do: say inside that transaction what the answer will be (`promised`), or, where it is only known after the
-commit, ask `unfinished` and then do only what comes after the commit. A flow that does neither is safe too: it never runs twice,
-and a replay after a crash is told that its answer is lost.
+commit, ask `unfinished` and then do only what comes after the commit. One that commits in pieces leaves those without a receipt
+that may be done again (`repeatable`), so that the last one gets it. A flow that does nothing of it is safe too: it never runs
+twice, and a replay after a crash is told that its answer is lost.
 """
 
 from __future__ import annotations
@@ -74,6 +75,16 @@ _CURRENT: ContextVar[Receipt | None] = ContextVar("receipt", default=None)
 def carried(receipt: Receipt) -> Iterator[None]:
     """What is done within is done for this receipt."""
     token = _CURRENT.set(receipt)
+    try:
+        yield
+    finally:
+        _CURRENT.reset(token)
+
+
+@contextmanager
+def repeatable() -> Iterator[None]:
+    """What commits within leaves no receipt: it may be done again, and has to be where what follows it is missing."""
+    token = _CURRENT.set(None)
     try:
         yield
     finally:

@@ -160,7 +160,7 @@ async def _call(
     return Answer(start["status"], said, b"".join(m.get("body", b"") for m in messages if m["type"] == "http.response.body"))
 
 
-async def nothing_released(_campaign: str) -> Sequence[Any]:
+async def nothing_released(_campaign: str, _most: int | None = None) -> Sequence[Any]:
     return []
 
 

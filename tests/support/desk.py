@@ -110,7 +110,11 @@ async def open_desk(database: Database, redis_url: str) -> AsyncIterator[Desk]:
     async def hang_up(campaign: str) -> None:
         hung_up.append(campaign)
 
-    doors: dict[str, Any] = {"release": lambda id: book().run(id), "preview": lambda id: book().preview(id), "hang_up": hang_up}
+    doors: dict[str, Any] = {
+        "release": lambda id: book().run(id),
+        "preview": lambda id, most: book().preview(id, most),
+        "hang_up": hang_up,
+    }
     async with open_api(database, redis_url, clock=clock, trunks=cast(Any, {TRUNK: None}), **doors) as api:
         opened.append(api)
         await claims.declare_trunks(database.pool, {TRUNK: None})

@@ -17,6 +17,9 @@ UNSAYABLE: Final = (
     "is not an email address",
     "is not a time zone",
     "is another company than the one in the address",
+    "cannot be sent together with offset",
+    "is no cursor of this list",
+    "is only for the scope campaign",  # of forms and query strings; bodies say it
     "columnMapping: ",  # JSON within a text
     "file: row ",  # what a file holds
     "teamId: string should have at least 1 character",  # of forms only: there the tool leaves its values empty

@@ -46,7 +46,7 @@ class Stopping(Means, Protocol):
 
 class Looking(Trunks, Protocol):
     @property
-    def preview(self) -> Callable[[str], Awaitable[Sequence[Prospect]]]:
+    def preview(self) -> Callable[[str, int | None], Awaitable[Sequence[Prospect]]]:
         """What a release would claim now if the campaign were running and its run unlimited, in the order of the claim, by the
         same reading and the same planner. Writes nothing."""
 

@@ -91,7 +91,7 @@ async def _rehearse(means: Running, team: str, campaign: str, max_calls: int | N
         row = await alive(on, team, campaign)
         if row["status"] in FINAL_CAMPAIGN:
             raise Conflict(f"The campaign is {row['status']} and cannot become running.")
-    likely = (await means.preview(campaign))[:max_calls]
+    likely = await means.preview(campaign, max_calls)
     calls = tuple(RunCall(p.enrolment, p.contact, p.to_number, p.from_number, "pending") for p in likely)
     return _answer(calls, await _obstacles(means, campaign, max_calls), dry_run=True)
 

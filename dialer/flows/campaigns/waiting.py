@@ -40,9 +40,8 @@ async def line_of(means: Looking, ground: Ground) -> Line:
     if ground.facts.campaign_status is not CampaignStatus.RUNNING or ground.facts.rules is None:
         return NOBODY
     budget, free = ground.facts.budget, ground.facts.free
-    likely = await means.preview(ground.row["id"])
-    first = frozenset(each.enrolment for each in likely[:budget])
-    if budget is not None and len(first) >= budget:
+    first = frozenset(each.enrolment for each in await means.preview(ground.row["id"], budget))
+    if budget is not None and (len(first) >= budget or (free is not None and budget <= free)):
         return Line(first, Reason.RUN_LIMIT)
     paced = ground.facts.rules.calls_per_second is not None and (free is None or len(first) < free)
     return Line(first, Reason.RATE if paced else Reason.NO_FREE_SLOT)

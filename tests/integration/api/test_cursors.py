@@ -26,6 +26,7 @@ LISTS = {
     "/campaigns/{campaign}/contacts": "contacts",
     "/calls": "calls",
     "/suppressions": "suppressions",
+    "/custom-fields": "custom_fields",
 }
 """Address → the resources' name in the answer."""
 
@@ -45,6 +46,8 @@ planned as (insert into campaigns (team_id, assistant_id, name, from_number_ids,
     from generate_series(1, $2 - 1) n),
 barred as (insert into suppressions (scope, team_id, phone_number)
     select 'team', $1, '+4930888' || n from generate_series(1, $2) n),
+defined as (insert into custom_fields (team_id, key, label, type)
+    select $1, key, 'F', 'text' from unnest('{b,B,a_b,a b,a.b,a-b,0}'::text[]) as key),
 ranked as (update campaign_contacts t set priority = r.n % 3
   from (select id, row_number() over (order by id) as n from campaign_contacts) r where r.id = t.id),
 called as (

@@ -140,7 +140,13 @@ def eventually(what: Callable[[], bool], seconds: float) -> float:
 
 
 def gone(processes: list[psutil.Process]) -> bool:
-    return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
+    def lives(process: psutil.Process) -> bool:
+        try:
+            return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:  # it went between the two questions
+            return False
+
+    return not any(map(lives, processes))
 
 
 def connects(daemon: Daemon) -> bool:

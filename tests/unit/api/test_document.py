@@ -134,7 +134,7 @@ def test_answers_hold_exactly_what_they_say() -> None:
     assert seen == {}
 
 
-FREE = {"custom_fields", "settings", "data", "result", "extracted", "adapters", "fieldErrors"}
+FREE = {"custom_fields", "settings", "data", "result", "extracted", "adapters", "fieldErrors", "metadata"}
 """Objects whose keys are not ours to know."""
 
 
