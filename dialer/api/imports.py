@@ -7,17 +7,15 @@ from typing import Any, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
-from pydantic import Field, ValidationError, field_validator
-from starlette.datastructures import FormData, UploadFile
+from pydantic import Field, field_validator
 from starlette.exceptions import HTTPException
 
 from dialer.api.auth import own_team
 from dialer.api.contacts import Reader, Writer
 from dialer.api.context import Context
-from dialer.api.errors import invalid_of
 from dialer.api.idempotency import once
 from dialer.api.shapes import Answer, Id, Query, Record
-from dialer.domain.errors import Invalid
+from dialer.api.uploads import uploaded
 from dialer.flows.importing import ImportOptions, import_contacts, rejects_csv
 
 router = APIRouter(tags=["contacts"])
@@ -86,7 +84,7 @@ async def import_file(request: Request, caller: Writer, context: Context) -> Imp
         raise HTTPException(415, "The file must come as multipart/form-data, in the field file.")
     # A part of more than 1 MB goes to disk while it arrives.
     async with request.form(max_files=1, max_fields=len(ImportForm.model_fields)) as form:
-        file, asked = _read(form)
+        file, asked = uploaded(form, ImportForm)
         options = ImportOptions(
             column_mapping=asked.column_mapping,
             auto_create_companies=asked.auto_create_companies,
@@ -98,22 +96,6 @@ async def import_file(request: Request, caller: Writer, context: Context) -> Imp
         team = own_team(caller, asked.team_id)
         work = import_contacts(context, team, caller.actor, file.file, options, name=file.filename or "")
         return await once(ImportAnswer.model_validate, work)
-
-
-def _read(form: FormData) -> tuple[UploadFile, ImportForm]:
-    fields = {name: value for name, value in form.multi_items() if name != "file"}
-    faults: dict[str, list[str]] = {}
-    try:
-        asked = ImportForm.model_validate(fields)
-    except ValidationError as fault:
-        faults = invalid_of(fault.errors()).fields
-    file = form.get("file")
-    if not isinstance(file, UploadFile):
-        faults["file"] = ["is required; send a CSV file"]
-    if faults:
-        raise Invalid(faults)
-    assert isinstance(file, UploadFile)
-    return file, asked
 
 
 @router.get(

@@ -7,15 +7,14 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Request
 from fastapi import Query as FromQuery
 from fastapi.responses import StreamingResponse
-from pydantic import Field, ValidationError
-from starlette.datastructures import FormData, UploadFile
+from pydantic import Field
 from starlette.exceptions import HTTPException
 
 from dialer.api.context import Context
-from dialer.api.errors import invalid_of
 from dialer.api.idempotency import once
 from dialer.api.shapes import Answer, Id, Instant, Line, Query, Record
 from dialer.api.suppressions import Reader, Scope, Writer, owner
+from dialer.api.uploads import uploaded
 from dialer.domain.errors import Invalid
 from dialer.flows.suppression_lists import COLUMNS, ListOptions, import_suppressions, suppressions_csv
 from dialer.store.suppression_lists import Where
@@ -75,7 +74,7 @@ async def import_file(request: Request, caller: Writer, context: Context) -> Lis
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise HTTPException(415, "The file must come as multipart/form-data, in the field file.")
     async with request.form(max_files=1, max_fields=len(ListForm.model_fields)) as form:
-        file, asked = _read(form)
+        file, asked = uploaded(form, ListForm)
         where = Where(asked.scope, owner(caller, asked.team_id, asked.scope), asked.campaign_id)
         options = ListOptions(
             reason=asked.reason,
@@ -84,22 +83,6 @@ async def import_file(request: Request, caller: Writer, context: Context) -> Lis
             delimiter="\t" if asked.delimiter == "tab" else asked.delimiter,
         )
         return await once(ListAnswer.model_validate, import_suppressions(context, caller.actor, where, file.file, options))
-
-
-def _read(form: FormData) -> tuple[UploadFile, ListForm]:
-    fields = {name: value for name, value in form.multi_items() if name != "file"}
-    faults: dict[str, list[str]] = {}
-    try:
-        asked = ListForm.model_validate(fields)
-    except ValidationError as fault:
-        faults = invalid_of(fault.errors()).fields
-    file = form.get("file")
-    if not isinstance(file, UploadFile):
-        faults["file"] = ["is required; send a CSV file"]
-    if faults:
-        raise Invalid(faults)
-    assert isinstance(file, UploadFile)
-    return file, asked
 
 
 @router.get(

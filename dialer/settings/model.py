@@ -92,7 +92,7 @@ class Embedded(Section):
 
 
 class Http(Section):
-    """The API, the console and the carriers' callbacks. `requests_per_hour` of each API key; 0 = no limit."""
+    """The API and the carriers' callbacks. `requests_per_hour` of each API key; 0 = no limit."""
 
     host: str = Field(default="127.0.0.1", min_length=1)
     port: Port = 8600
