@@ -22,6 +22,7 @@ from aiohttp.payload import BytesPayload
 
 from adapters.errors import Ambiguous, PlaceError, RateLimited, Rejected, TooLate, Unavailable
 from adapters.events import Fault
+from adapters.failpoints import failpoint
 
 LONGEST_ANSWER = 1 << 20
 """Bytes of an answer that are read; no carrier needs more to acknowledge a call."""
@@ -57,6 +58,7 @@ class _Fence(BytesPayload):
         self.sent = False
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        failpoint("K2")
         if time.monotonic() > self._start_before:
             self.late = True
             raise TooLate
@@ -132,6 +134,7 @@ async def post_once(
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=timeout, connect=patience),
         ) as response:
+            failpoint("K3")
             answer = await _read(response)
     except (aiohttp.ClientError, OSError, ValueError) as error:
         raise _known(fence, error) from error

@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from adapters.failpoints import failpoint_during
 from dialer import health
 from dialer.flows.follow import Follower
 from dialer.flows.hang_up import hang_up_campaign
@@ -210,7 +211,7 @@ async def run_worker(settings: Settings) -> None:
         duties.start("requests", asked.run())
         try:
             await duties.until_stopped()
-            await asyncio.gather(worker.drain(DRAIN_SECONDS), asked.drain(DRAIN_SECONDS))
+            await failpoint_during("K12", asyncio.gather(worker.drain(DRAIN_SECONDS), asked.drain(DRAIN_SECONDS)))
         finally:
             await duties.end()
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import itertools
-import os
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +15,7 @@ import pytest
 from dialer.embedded import EmbeddedServers, Endpoints
 from dialer.store.database import Database
 from dialer.store.migrate import migrate
+from tests.support.memory import quickest
 
 _numbers = itertools.count(1)
 
@@ -26,19 +25,9 @@ def pytest_collection_finish() -> None:
     gc.freeze()  # what was collected stays to the end; looking through it again and again takes a twentieth of the time
 
 
-ROOM = 4 * 1024**3
-"""Bytes that must be free in memory for the servers' files to lie there."""
-
-
-def _quickest() -> str | None:
-    """Where files are made soonest: every test has a database of its own, of some 400 of them. None = the usual place."""
-    memory = "/dev/shm"
-    return memory if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ROOM else None
-
-
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Endpoints]:
-    with TemporaryDirectory(prefix="dialer-tests-", dir=_quickest()) as place, EmbeddedServers(Path(place) / "data") as endpoints:
+    with TemporaryDirectory(prefix="dialer-tests-", dir=quickest()) as place, EmbeddedServers(Path(place) / "data") as endpoints:
         yield endpoints
 
 

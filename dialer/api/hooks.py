@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from adapters.base import Hook
 from adapters.errors import Forged
+from adapters.failpoints import failpoint
 from dialer.api.context import ApiContext
 from dialer.api.errors import refusal
 from dialer.domain.errors import Forbidden, NotFound
@@ -63,7 +64,9 @@ class Hooks:
         except Forged as fault:
             log.warning("a callback to %s was refused: %s", trunk, fault)
             return refusal(Forbidden("The callback's signature is not valid."))
+        failpoint("K6")
         await self._context.follow(trunk, events)
+        failpoint("K7")
         return Response(reply.body, reply.status, media_type=reply.content_type if reply.body else None)
 
 

@@ -51,9 +51,21 @@ def sound_settings(config: Path | None) -> Settings:
     from dialer.settings import ConfigFaults
 
     settings = load_settings(config)
-    if faults := _adapter_faults(settings, source_of(config)):
+    if faults := _failpoint_faults() + _adapter_faults(settings, source_of(config)):
         raise ConfigFaults(faults)
     return settings
+
+
+def _failpoint_faults() -> list[Fault]:
+    from adapters import failpoints
+    from dialer.settings import Fault
+
+    try:
+        failpoints.parse(os.environ.get(failpoints.VARIABLE, ""))
+    except ValueError as found:
+        problem, _, remedy = str(found).partition("; ")
+        return [Fault(f"environment variable {failpoints.VARIABLE}", "", problem, remedy)]
+    return []
 
 
 def _adapter_faults(settings: Settings, source: str) -> list[Fault]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -96,12 +97,14 @@ def api(config: ConfigOption = None) -> None:
 
 
 def _role(name: str, config: Path | None) -> None:
+    from adapters import failpoints
     from dialer.app import ROLES
     from dialer.embedded import running
     from dialer.telemetry import configure
 
     settings = sound_settings(config)
     configure(settings.logging.level, settings.logging.format, name)
+    failpoints.arm(os.environ.get(failpoints.VARIABLE, ""))
     if settings.database.url is None or settings.redis.url is None:
         endpoints = running(settings.embedded.data_dir)
         if endpoints is None:

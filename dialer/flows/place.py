@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from adapters.base import Call, TelephonyAdapter
 from adapters.errors import Ambiguous, PlaceError, RateLimited, Rejected, TooLate, Unavailable
 from adapters.events import Fault, Outcome
+from adapters.failpoints import failpoint
 from dialer.domain.attempt import Turn
 from dialer.domain.conclude import conclude, excuse, recall
 from dialer.domain.fence import FENCE_SECONDS
@@ -73,6 +74,7 @@ class Placer:
             await self._failed(attempt, TooLate())
             return
         started = self._clock.monotonic()
+        failpoint("K1")
         try:
             ref = await configured.adapter.place(_call(permit, configured.callback_url, since + FENCE_SECONDS))
         except PlaceError as fault:
@@ -82,7 +84,9 @@ class Placer:
             await self._failed(attempt, Ambiguous(repr(fault)))
         else:
             metrics.PLACEMENTS.labels("placed").inc()
+            failpoint("K4")
             await self._accepted((attempt, ref))
+            failpoint("K5")
         finally:
             metrics.PLACE_SECONDS.labels(trunk).observe(self._clock.monotonic() - started)
 

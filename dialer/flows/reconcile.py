@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from adapters.base import Absent, Live, Over, Sighting, TelephonyAdapter, Unsure
 from adapters.errors import AdapterError
 from adapters.events import Outcome
+from adapters.failpoints import failpoint
 from dialer.domain.attempt import Progress, Turn
 from dialer.domain.conclude import conclude, recall
 from dialer.domain.fence import FENCE_SECONDS
@@ -67,6 +68,7 @@ class Reconciler:
     async def _ask(self, silent: Silent, adapter: TelephonyAdapter) -> None:
         sighting = await adapter.find(silent.attempt, silent.to_number, silent.ref, silent.placing_at - CLOCKS)
         log.info("attempt %s was silent in %s; the carrier says %s", silent.attempt, silent.state, type(sighting).__name__)
+        failpoint("K10")
         if isinstance(sighting, Over):
             await self._follower.follow(silent.trunk, sighting.events)
             return

@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from adapters.events import CallEvent
+from adapters.failpoints import failpoint
 from dialer.domain.attempt import Turn
 from dialer.domain.campaign import CampaignRules
 from dialer.domain.machine import AttemptState, ContactStatus
@@ -174,6 +175,8 @@ class Settler:
                 continue
             if turn is not None:
                 turns[index] = turn
+                if turn.next_at is not None:
+                    failpoint("K8")
         return turns
 
     def _remember(self, turn: Turn, written: bool) -> None:

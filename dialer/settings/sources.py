@@ -29,6 +29,9 @@ class Entry:
 
 Layer: TypeAlias = Mapping[Key, Entry]
 
+NO_SETTINGS = frozenset({"DIALER_CONFIG", "DIALER_FAILPOINTS"})
+"""Variables of ours that are no settings: where the settings are, and what tests do to a process."""
+
 _SECRET_OPTION = re.compile(r"(^|_)(token|secret|password|key|credentials?)$")
 _MAX_SECRET_BYTES = 65_536
 # Kubernetes puts the address of every Service into the environment of each pod; for a Service "dialer-api" that is
@@ -92,7 +95,7 @@ def read_environment(environ: Mapping[str, str], known: Iterable[Key]) -> tuple[
     layer: dict[Key, Entry] = {}
     faults: list[Fault] = []
     for name, value in sorted(environ.items()):
-        if not name.startswith("DIALER_") or name == "DIALER_CONFIG" or not value or _is_service_link(name, value):
+        if not name.startswith("DIALER_") or name in NO_SETTINGS or not value or _is_service_link(name, value):
             continue
         key = tuple(name.removeprefix("DIALER_").lower().split("__"))
         if len(key) == (3 if key[0] == "adapters" else 2) and all(key):

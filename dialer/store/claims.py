@@ -9,6 +9,7 @@ from typing import Any
 
 import asyncpg
 
+from adapters.failpoints import failpoint_during
 from dialer.domain.campaign import CampaignRules
 from dialer.store.database import Pool
 from dialer.store.statements import fetch, fetch_locking
@@ -122,7 +123,7 @@ async def claim(pool: Pool, claims: Sequence[Claim], now: datetime) -> list[Clai
     keys |= {f"number:{number}" for c in claims for number, _ in c.release.caller_ids}
     lanes = [(c.campaign.id, lane) for c in claims for lane in c.release.lanes]
     ranked = [(c.campaign.id, rank, *slot) for c in claims for rank, slot in enumerate(slots(c), start=1)]
-    rows = await fetch_locking(
+    work = fetch_locking(
         pool, "claim", now, sorted(keys),
         *_columns([
             (c.campaign.id, c.release.count, c.campaign.team, c.campaign.trunk, c.campaign.assistant, c.rules.version,
@@ -131,6 +132,7 @@ async def claim(pool: Pool, claims: Sequence[Claim], now: datetime) -> list[Clai
         *_columns([(campaign, lane.place_set, lane.priority, lane.not_after) for campaign, lane in lanes], 4),
         *_columns(ranked, 4),
     )  # fmt: skip
+    rows = await failpoint_during("K9", work)
     return [
         Claimed(
             r["id"], r["campaign_contact_id"], r["campaign_id"], r["contact_id"], r["trunk"], r["to_number"], r["from_number"]

@@ -1,50 +1,63 @@
-"""`make chaos`: break things on purpose under load, and judge by the carrier's journal. ARGS names scenarios."""
+"""`make chaos`: break things on purpose with real processes, judge by the carrier's journal and the database, print one table.
+
+ARGS names scenarios by number (all by default), and cases of one as 1:K3; --seed N, --scale 0.1 for a small run, whose rows are
+printed and not kept. `--list` says what there is.
+"""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import signal
 import sys
-from typing import Any
+from collections import defaultdict
 
-from tests.support.demo import process, result_of, start, under_way
-
-ROLES = {
-    "worker": "kill -9 worker",
-    "scheduler": "kill -9 scheduler",
-    "api": "kill -9 API",
-    "simulate-carrier": "kill -9 carrier",
-}
-KILLS = 5
+from tests.system.frame import Row, Scenario, Task, title
+from tests.system.results import heading, line, merge, run_of
+from tests.system.scenarios import SCENARIOS
 
 
-async def kill(role: str) -> dict[str, Any]:
-    """Kill the role again and again while a campaign is dialled; the supervisor brings it back."""
-    demo = await start("--contacts", "800", "--concurrency", "50", "--call-seconds", "2")
-    for n in range(1, KILLS + 1):
-        await under_way(demo.pid, 100 * n)
-        (await process(demo.pid, role)).send_signal(signal.SIGKILL)
-    return await result_of(demo, 400)
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
-async def main(names: list[str]) -> bool:
-    print(
-        "| scenario | dials | kills | dialled twice | lost | over the cap | outside window | |\n|---|---|---|---|---|---|---|---|"
-    )
-    good = True
-    for name in names:
-        r = await kill(name)
-        over = max(0, r["max_in_flight"] - r["max_concurrent_calls"])
-        laws = (r["dialled_twice"], r["open_enrolments"], over, r["outside_window"])
-        verdict = "fail" if any(laws) or r["campaign_status"] != "completed" else "pass"
-        good &= verdict == "pass"
-        cells = (f"kill -9 {name}", r["calls_placed"], KILLS, *laws, verdict)
-        print("| " + " | ".join(str(cell) for cell in cells) + " |", flush=True)
-    return good
+async def run(scenario: Scenario, task: Task) -> list[Row]:
+    try:
+        return await scenario.run(task)
+    except Exception as fault:  # the others still have something to say
+        _say(f"{title(scenario, '')} broke off: {fault!r}")
+        return [Row(scenario.number, "", (title(scenario, ""), *["–"] * 8, f"broke off: {type(fault).__name__}"), False)]
+
+
+def main() -> int:
+    known = {scenario.number: scenario for scenario in SCENARIOS}
+    parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
+    parser.add_argument("scenarios", nargs="*", help="numbers, or number:case; all by default")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--scale", type=float, default=1.0, help="1 = the full run; a smaller one is not kept")
+    parser.add_argument("--list", action="store_true")
+    asked = parser.parse_args()
+    if asked.list:
+        for scenario in SCENARIOS:
+            print(f"{title(scenario, '')}\n    {scenario.does}\n    passes: {scenario.passes}")
+        return 0
+    cases: defaultdict[int, list[str]] = defaultdict(list)
+    for each in asked.scenarios or map(str, known):
+        number, _, case = each.partition(":")
+        if not number.isdigit() or int(number) not in known:
+            parser.error(f"no such scenario: {each}; there are {', '.join(map(str, known))}")
+        cases[int(number)] += [case] if case else []
+    said = run_of(sys.argv[1:], asked.seed)
+    print(heading(), flush=True)
+    rows = []
+    for number, only in sorted(cases.items()):
+        found = asyncio.run(run(known[number], Task(asked.seed, asked.scale, only, _say)))
+        for each in found:
+            print(line(each, said), flush=True)
+        if asked.scale >= 1:
+            merge(found, said)
+        rows += found
+    return 0 if rows and all(each.passed for each in rows) else 1
 
 
 if __name__ == "__main__":
-    asked = sys.argv[1:] or list(ROLES)
-    if unknown := [name for name in asked if name not in ROLES]:
-        sys.exit(f"no such scenario: {', '.join(unknown)}; there are {', '.join(ROLES)}")
-    sys.exit(0 if asyncio.run(main(asked)) else 1)
+    sys.exit(main())

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import BinaryIO, Final, Protocol
 
+from adapters.failpoints import failpoint
 from dialer.domain.errors import Conflict, NotFound
 from dialer.domain.fence import FENCE_SECONDS
 from dialer.flows import custom_fields
@@ -170,6 +171,7 @@ class _Import:
             await imports.know_places(self.on, {number: ids[zones] for zones, number in batch.places.items()})
         if batch.staged:
             await imports.stage(self.on, batch.staged)
+            failpoint("K11")
             if self.options.auto_create_companies:
                 await imports.add_companies(self.on, self.team_id)
             self._count(await imports.add_staged(self.on, self.team_id, self.options.default_company_id, keep=self._keep))

@@ -1,0 +1,165 @@
+"""The verdict on a chaos run, by the carrier's journal and the ledger alone: nothing here asks a role what it thinks it did."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from bisect import bisect_right
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+
+from adapters.simulated.carrier.journal import Entry
+from adapters.simulated.carrier.verdict import dialled_twice, of_campaign, peak
+from dialer.cli.demo.report import outside_window
+from dialer.domain.campaign import rules_of
+from dialer.store import claims
+from dialer.store.database import Pool
+from dialer.store.reports import enrolments_open, zones_of_numbers
+from tests.support.laws import laws_hold, nothing_left
+from tests.support.ledger import Seed
+from tests.system.frame import Found
+from tests.system.stage import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """How long an attempt held its slot, and when the carrier had its call; seconds since 1970, None = not (yet)."""
+
+    attempt: str
+    enrolment: str
+    state: str
+    outcome: str | None
+    claimed: float
+    freed: float | None
+    accepted: float | None
+    over: float | None
+
+
+async def judge(on: Stage, campaign: Seed, *, kills: Iterable[float] = ()) -> Found:
+    """What became of a campaign that has come to rest. `kills`: when something was killed, seconds since 1970."""
+    pool = on.pool
+    entries = of_campaign(on.entries(), campaign.campaign)
+    held = await _held(pool, campaign.campaign, entries)
+    rules = rules_of((await claims.rules(pool, [campaign.campaign]))[0])
+    zones = await zones_of_numbers(pool, campaign.campaign)
+    placed = {each.attempt for each in held if each.state != "queued"}
+    broken = [await _broken(lambda: laws_hold(pool)), await _broken(lambda: nothing_left(pool))]
+    if strangers := sum(entry.attempt not in placed for entry in entries):
+        broken.append(f"{strangers} calls without an attempt")
+    return Found(
+        dials=len(entries),
+        duplicates=dialled_twice(entries) + again(held, entries),
+        lost=await enrolments_open(pool, campaign.campaign),
+        over_cap=max(0, peak(entries) - on.layout.cap),
+        outside_window=outside_window(entries, rules, zones),
+        leaked=await pool.fetchval("select coalesce(sum(active), 0) from scopes where key = $1", f"campaign:{campaign.campaign}"),
+        unresolved=sum(each.outcome == "unknown" and each.accepted is not None for each in held),
+        unclear_seconds=await _unclear(pool, campaign.campaign),
+        seconds=max(starts) - min(starts) if (starts := [entry.accepted for entry in entries]) else 0.0,
+        broken=tuple(filter(None, broken)),
+        recoveries=tuple(recoveries(held, on.layout.cap, kills)),
+    )
+
+
+async def _broken(law: Callable[[], Awaitable[None]]) -> str | None:
+    try:
+        await law()
+    except AssertionError as fault:
+        return str(fault).splitlines()[0]
+    return None
+
+
+async def _held(pool: Pool, campaign: str, entries: Sequence[Entry]) -> list[Held]:
+    """The campaign's attempts in the order of their claims."""
+    calls = {entry.attempt: entry for entry in entries}
+    rows = await pool.fetch(
+        """select a.id, a.campaign_contact_id, a.state, a.outcome, a.claimed_at,
+             (select min(h.at) from history h where h.entity_id = a.id and h.after in ('ended', 'recalled')) as freed
+           from call_attempts a where a.campaign_id = $1 order by a.claimed_at, a.id""",
+        campaign,
+    )
+
+    def moment(at: datetime | None) -> float | None:
+        return None if at is None else at.timestamp()
+
+    return [
+        Held(
+            r["id"], r["campaign_contact_id"], r["state"], r["outcome"], r["claimed_at"].timestamp(), moment(r["freed"]),
+            call.accepted if (call := calls.get(r["id"])) else None, call.ended if call else None,
+        )
+        for r in rows
+    ]  # fmt: skip
+
+
+def again(held: Sequence[Held], entries: Sequence[Entry]) -> int:
+    """Calls that should not have been though each was an attempt of its own: of an attempt that the ledger took back while the
+    carrier had it, and to somebody who had been spoken to."""
+    recalled = sum(each.state == "recalled" and each.accepted is not None for each in held)
+    answered = {entry.attempt for entry in entries if entry.outcome == "human"}
+    late = 0
+    for _, group in groupby(sorted(held, key=lambda each: (each.enrolment, each.claimed)), key=lambda each: each.enrolment):
+        reached = False
+        for each in group:
+            late += reached and each.accepted is not None
+            reached |= each.attempt in answered
+    return recalled + late
+
+
+async def _unclear(pool: Pool, campaign: str) -> float:
+    """The longest that an attempt stayed placing or unknown, by the history."""
+    seconds: float = await pool.fetchval(
+        """select coalesce(max(extract(epoch from next - at)), 0)::float8 from (
+             select h.at, h.after, lead(h.at) over (partition by h.entity_id order by h.id) as next
+             from history h where h.entity = 'attempt' and h.campaign_id = $1) turns
+           where after in ('placing', 'unknown')""",
+        campaign,
+    )
+    return seconds
+
+
+def recoveries(held: Sequence[Held], cap: int, kills: Iterable[float]) -> list[float]:
+    """For each kill the seconds until the last of the slots whose call was not up had its next dial, or was taken again and hit
+    by a later kill.
+
+    A slot is what attempts hold one after another: a claim takes the one that has been free for longest. What happens when fewer
+    than twice `cap` dials are still to come is left out: then a slot may stay free because nobody is due.
+    """
+    chains = slots(held)
+    starts = sorted(each.accepted for each in held if each.accepted is not None)
+    last = starts[-2 * cap] if len(starts) > 2 * cap else 0.0
+    moments = sorted(kills)
+    return [max((_next_dial(chain, at, moments, last) for chain in chains), default=0.0) for at in moments if at < last]
+
+
+def slots(held: Sequence[Held]) -> list[list[Held]]:
+    chains: list[list[Held]] = []
+    free: list[tuple[float, int]] = []
+    for each in held:
+        if free and free[0][0] <= each.claimed:
+            number = heapq.heappop(free)[1]
+        else:
+            number = len(chains)
+            chains.append([])
+        chains[number].append(each)
+        if each.freed is not None:
+            heapq.heappush(free, (each.freed, number))
+    return chains
+
+
+def _next_dial(chain: Sequence[Held], at: float, kills: Sequence[float], last: float) -> float:
+    """Seconds from `at` to the slot's next dial; 0 when its call was up, or it was not taken any more before `last`."""
+    first = bisect_right(chain, at, key=lambda each: math.inf if each.freed is None else each.freed)
+    for each in chain[first:]:
+        if each.claimed > last:
+            break
+        if each.accepted is not None and each.accepted > at:
+            return each.accepted - at
+        if each.accepted is not None and (each.over is None or at < each.over):
+            break
+        if each.claimed > at and each.accepted is None:
+            hit = bisect_right(kills, each.claimed)
+            if hit < len(kills) and kills[hit] < (each.freed or math.inf):
+                return each.claimed - at
+    return 0.0
