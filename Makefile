@@ -12,6 +12,9 @@ SOURCES := dialer scheduler adapters tests
 COMPILE = "$(UV)" pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
+# The roles are processes of their own, and so is every command: each would compile the project anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test lint run bench chaos lock clean
 
@@ -60,7 +63,7 @@ run: $(STAMP) ## start everything and stay up (ARGS="--config config.toml")
 	@$(BIN)/dialer up $(ARGS)
 
 test: $(STAMP) ## run all tests (ARGS="-k windows")
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal --durations=15 $(ARGS)
 
 lint: $(STAMP) ## style, types, import contracts
 	$(BIN)/python -m ruff check $(SOURCES)

@@ -28,7 +28,7 @@ from dialer.flows.settle import Settler
 from dialer.flows.sweep import Sweeper
 from dialer.queue import Bell, DoorbellWorker, JobQueue, Quotas, RateBuckets, close, connect
 from dialer.settings import Settings
-from dialer.store import claims, migrate
+from dialer.store import claims, revision
 from dialer.store.database import Database
 from dialer.telemetry import metrics
 from scheduler.clock import Clock, SystemClock, unless_stopped
@@ -78,7 +78,7 @@ async def house(settings: Settings) -> AsyncIterator[House]:
     """Open the stores. `settings` must hold both URLs. Raises `NotMigrated`."""
     assert settings.database.url is not None and settings.redis.url is not None
     url = settings.database.url.get_secret_value()
-    if not await migrate.usable(url):
+    if not await revision.usable(url):
         raise NotMigrated((NotMigrated.__doc__ or "").strip())
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(

@@ -89,21 +89,21 @@ async def _check(name: str, work: Callable[[], Awaitable[str]]) -> tuple[str, bo
 
 
 async def _database(settings: Settings) -> str:
-    from dialer.store import migrate
+    from dialer.store import revision
     from dialer.store.attempts import vitals
     from dialer.store.database import Database
     from scheduler.clock import SystemClock
 
     assert settings.database.url is not None
     url = settings.database.url.get_secret_value()
-    revision, newest = await migrate.current(url), migrate.newest()
-    if revision != newest:
-        raise ValueError(f"the schema is at {revision or 'nothing'}, not {newest}; run `dialer migrate`")
+    found, newest = await revision.current(url), revision.newest()
+    if found != newest:
+        raise ValueError(f"the schema is at {found or 'nothing'}, not {newest}; run `dialer migrate`")
     async with await Database.open(url, pool_size=1) as database:
         live, unknown, offset = await vitals(database.pool, SystemClock().now())
     if abs(offset) > CLOCK_SECONDS:
         raise ValueError(f"its clock and ours differ by {offset:.1f} s; synchronise both (claims live for {CLOCK_SECONDS:g} s)")
-    return f"schema {revision}, {live} live attempts ({unknown} unknown), clock differs by {offset * 1000:.0f} ms"
+    return f"schema {found}, {live} live attempts ({unknown} unknown), clock differs by {offset * 1000:.0f} ms"
 
 
 async def _redis(settings: Settings) -> str:

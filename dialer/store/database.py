@@ -34,13 +34,14 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProx
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 
-def _plain(url: str) -> str:
+def plain(url: str) -> str:
+    """The URL as asyncpg reads it."""
     return url.replace("postgresql+asyncpg://", "postgresql://", 1)
 
 
 def engine_for(url: str, *, pool_size: int = 5, statement_timeout: float = 30) -> AsyncEngine:
     return create_async_engine(
-        _plain(url).replace("postgresql://", "postgresql+asyncpg://", 1),
+        plain(url).replace("postgresql://", "postgresql+asyncpg://", 1),
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_pre_ping=True,
@@ -72,7 +73,7 @@ async def _prepare(connection: Connection) -> None:
 
 async def hot_pool(url: str, *, size: int = 10, statement_timeout: float = 5) -> Pool:
     return await asyncpg.create_pool(
-        _plain(url),
+        plain(url),
         min_size=1,
         max_size=size,
         command_timeout=statement_timeout + 5,

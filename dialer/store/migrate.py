@@ -1,4 +1,4 @@
-"""Brings a database to the newest schema, or tells which one it has."""
+"""Brings a database to the newest schema."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from dialer.store.database import engine_for
+from dialer.store.revision import newest
 
 logging.getLogger("alembic").setLevel(logging.WARNING)
 
@@ -32,10 +32,6 @@ def _config() -> Config:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.set_main_option("path_separator", "os")
     return config
-
-
-def newest() -> str | None:
-    return ScriptDirectory.from_config(_config()).get_current_head()
 
 
 def _upgrade(connection: Connection) -> tuple[str | None, str | None]:
@@ -61,25 +57,5 @@ async def migrate(url: str) -> tuple[str | None, str | None]:
         if getattr(fault, "sqlstate", None) != ROLES_MISSING:
             raise
         raise RolesMissing(str(fault)) from None
-    finally:
-        await engine.dispose()
-
-
-async def usable(url: str) -> bool:
-    """Whether this version can run on the database: its schema is ours, or one that a newer version made. Schemas only grow
-    (expand, then contract one release later), so the last release runs on the newest schema."""
-    found = await current(url)
-    if found is None:
-        return False
-    ours = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    return found == newest() or found not in ours
-
-
-async def current(url: str) -> str | None:
-    """The revision of the database, None for an empty one."""
-    engine = engine_for(url)
-    try:
-        async with engine.connect() as connection:
-            return await connection.run_sync(lambda c: MigrationContext.configure(c).get_current_revision())
     finally:
         await engine.dispose()

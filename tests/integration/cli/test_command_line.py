@@ -2,41 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
-import sys
 from pathlib import Path
 
-import pytest
-
 from dialer.store.database import Database
+from tests.integration.cli.conftest import Shell
 from tests.support.ledger import seed
+from tests.support.warm import Start
 
 REFUSED, CONFIG, UNAVAILABLE = 1, 3, 4
-
-
-class Shell:
-    """`dialer …` on the test's own stores."""
-
-    def __init__(self, database_url: str, redis_url: str) -> None:
-        options = {"kind": "simulated", "base_url": "http://127.0.0.1:9", "api_key": "simulated", "signing_secret": "simulated"}
-        trunk = {f"DIALER_ADAPTERS__SIM__{name.upper()}": value for name, value in options.items()}
-        self.environ = {**os.environ, **trunk, "DATABASE_URL": database_url, "REDIS_URL": redis_url}
-
-    async def __call__(self, *arguments: str, code: int = 0) -> str:
-        command = (sys.executable, "-m", "dialer", *arguments)
-        pipe = asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe, env=self.environ)
-        async with asyncio.timeout(60):
-            out, err = await process.communicate()
-        assert process.returncode == code, err.decode()
-        return (out + err).decode()
-
-
-@pytest.fixture
-def dialer(database_url: str, redis_url: str) -> Shell:
-    return Shell(database_url, redis_url)
 
 
 async def test_status_says_what_contacts_wait_for_and_is_silent_where_nobody_waits(dialer: Shell, database: Database) -> None:
@@ -66,6 +40,6 @@ async def test_a_trunk_without_its_options_is_a_fault_of_the_configuration(diale
         assert "adapters.sim.api_key" in await dialer(*command, code=CONFIG)
 
 
-async def test_a_host_without_an_address_is_said_in_one_sentence(redis_url: str) -> None:
-    said = await Shell("postgresql://dialer:secret@nowhere.invalid/dialer", redis_url)("team", "list", code=UNAVAILABLE)
+async def test_a_host_without_an_address_is_said_in_one_sentence(start: Start, redis_url: str) -> None:
+    said = await Shell(start, "postgresql://dialer:secret@nowhere.invalid/dialer", redis_url)("team", "list", code=UNAVAILABLE)
     assert "cannot be reached" in said and said.count("\n") == 1 and "secret" not in said

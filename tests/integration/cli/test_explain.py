@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 
 from dialer.store.database import Database
-from tests.integration.cli.test_command_line import REFUSED, Shell, dialer
+from tests.integration.cli.conftest import Shell
+from tests.integration.cli.test_command_line import REFUSED
 from tests.support.ledger import seed
-
-__all__ = ["dialer"]
 
 
 async def test_a_draft_and_its_contacts_wait_for_a_start(dialer: Shell, database: Database) -> None:

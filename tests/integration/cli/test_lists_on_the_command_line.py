@@ -6,16 +6,10 @@ import csv
 import json
 from pathlib import Path
 
-import pytest
-
 from dialer.store.database import Database
-from tests.integration.cli.test_command_line import REFUSED, Shell
+from tests.integration.cli.conftest import Shell
+from tests.integration.cli.test_command_line import REFUSED
 from tests.support.ledger import seed
-
-
-@pytest.fixture
-def dialer(database_url: str, redis_url: str) -> Shell:
-    return Shell(database_url, redis_url)
 
 
 async def test_suppressions_are_added_listed_written_read_and_removed(dialer: Shell, database: Database, tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from sqlalchemy import text
 
 from dialer.embedded import EmbeddedServers
 from dialer.store.database import Database
-from dialer.store.migrate import RolesMissing, current, migrate
+from dialer.store.migrate import RolesMissing, migrate
+from dialer.store.revision import current
 from dialer.store.transaction import reading, within
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from dialer.domain.machine import TABLES
+from dialer.store import migrate, revision
 from dialer.store.database import Database
 from dialer.store.statements import names, statement
 from dialer.store.tables import metadata
@@ -25,6 +29,23 @@ async def test_the_tables_are_what_the_migrations_make(database: Database) -> No
 def _columns_only(_thing: object, _name: str | None, kind: str, _reflected: bool, _other: object) -> bool:
     """Laws and indexes live in the migrations alone."""
     return kind in ("table", "column") and _name != "alembic_version"
+
+
+def test_the_files_of_the_migrations_are_named_by_their_revisions() -> None:
+    script = ScriptDirectory(str(Path(migrate.__file__).parent / "migrations"))
+    assert revision.known() == [each.revision for each in script.walk_revisions()][::-1]
+    assert revision.newest() == script.get_current_head()
+
+
+async def test_a_database_is_usable_with_our_schema_or_a_newer_one(database: Database, database_url: str) -> None:
+    assert await revision.current(database_url) == revision.newest()
+    assert await revision.usable(database_url)
+    await database.pool.execute("update alembic_version set version_num = '9999'")
+    assert await revision.usable(database_url)
+    await database.pool.execute("update alembic_version set version_num = $1", revision.known()[-2])
+    assert not await revision.usable(database_url)
+    await database.pool.execute("drop table alembic_version")
+    assert (await revision.current(database_url), await revision.usable(database_url)) == (None, False)
 
 
 async def test_the_ledger_allows_exactly_the_turns_of_the_tables(database: Database) -> None:

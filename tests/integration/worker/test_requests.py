@@ -50,7 +50,8 @@ def as_documented(job: dict[str, Any]) -> bytes:
 
 
 @pytest.fixture
-async def door(database: Database, redis_url: str) -> AsyncIterator[Door]:
+async def door(database: Database, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Door]:
+    monkeypatch.setattr("dialer.queue.worker.BLOCK_SECONDS", 0.1)  # a stock producer rings no bell: its jobs are found by looking
     async with open_desk(database, redis_url) as desk:
         context = desk.api.context
         means = Means(
