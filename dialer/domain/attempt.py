@@ -1,6 +1,7 @@
 """What events make of an attempt, and the one value in which a change of it is written.
 
-Events come in any order and any number of times; phases only move forward, so folding the same facts again changes nothing.
+Events come in any order and any number of times; phases only move forward, so folding the same facts again changes nothing, and
+facts that come late fill in what they tell: in every order it comes to the same.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ _STAGE = {
     AttemptState.ENDED: 4,
     AttemptState.RECALLED: 4,
 }
+
+CLASSIFIED = "classified"
+"""The key of a call's result under which it says who picked up."""
+_WHO = (Outcome.HUMAN, Outcome.MACHINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,25 +77,28 @@ def _apply(was: Progress, event: CallEvent) -> Progress:
     if was.state in (AttemptState.QUEUED, AttemptState.RECALLED):
         return was  # nothing was placed, so nobody can speak of it
     match event.phase:
-        case Phase.RINGING if _STAGE[was.state] < _STAGE[AttemptState.RINGING]:
-            return replace(was, state=AttemptState.RINGING, ringing_at=event.at, ref=was.ref or event.ref)
-        case Phase.ANSWERED if _STAGE[was.state] < _STAGE[AttemptState.ANSWERED]:
-            return replace(was, state=AttemptState.ANSWERED, answered_at=event.at, ref=was.ref or event.ref)
-        case Phase.CLASSIFIED if event.outcome is not None:
-            return replace(was, result={**(was.result or {}), "classified": event.outcome.value})
+        case Phase.RINGING if was.ringing_at is None:
+            rang = replace(was, ringing_at=event.at, ref=was.ref or event.ref)
+            return replace(rang, state=AttemptState.RINGING) if _STAGE[was.state] < _STAGE[AttemptState.RINGING] else rang
+        case Phase.ANSWERED if was.answered_at is None:
+            answered = replace(was, answered_at=event.at, ref=was.ref or event.ref)
+            if _STAGE[was.state] < _STAGE[AttemptState.ANSWERED]:
+                return replace(answered, state=AttemptState.ANSWERED)
+            return _known_better(answered, Outcome.ANSWERED)
+        case Phase.CLASSIFIED if event.outcome in _WHO:
+            return _known_better(replace(was, result={**(was.result or {}), CLASSIFIED: event.outcome.value}), event.outcome)
         case Phase.RESULT:
             return replace(was, result={**(was.result or {}), **event.data})
-        case Phase.ENDED if was.state is not AttemptState.ENDED or was.outcome is Outcome.UNKNOWN:
+        case Phase.ENDED:
             return _end(was, event)
         case _:
             return was if was.ref or event.ref is None else replace(was, ref=event.ref)
 
 
 def _end(was: Progress, event: CallEvent) -> Progress:
-    outcome = event.outcome or (Outcome.ANSWERED if was.answered_at else Outcome.UNKNOWN)
-    classified = (was.result or {}).get("classified")
-    if outcome is Outcome.ANSWERED and classified is not None:
-        outcome = Outcome(classified)
+    outcome = _exactly(was, event.outcome or (Outcome.ANSWERED if was.answered_at else Outcome.UNKNOWN))
+    if was.state is AttemptState.ENDED and not _tells_more(was.outcome, outcome):
+        return was
     return replace(
         was,
         state=AttemptState.ENDED,
@@ -100,3 +108,22 @@ def _end(was: Progress, event: CallEvent) -> Progress:
         ref=was.ref or event.ref,
         ended_at=was.ended_at or event.at,
     )
+
+
+def _known_better(was: Progress, outcome: Outcome) -> Progress:
+    """A call whose end came before what tells how it ended."""
+    outcome = _exactly(was, outcome)
+    if was.state is AttemptState.ENDED and _tells_more(was.outcome, outcome):
+        return replace(was, outcome=outcome, fault=presumed_fault(outcome))
+    return was
+
+
+def _exactly(was: Progress, outcome: Outcome) -> Outcome:
+    """With who picked up, where that was told and the outcome leaves it open."""
+    classified = (was.result or {}).get(CLASSIFIED)
+    return Outcome(classified) if classified is not None and outcome in (Outcome.ANSWERED, Outcome.UNKNOWN) else outcome
+
+
+def _tells_more(was: Outcome | None, outcome: Outcome) -> bool:
+    """Whether `outcome` says more exactly what `was` left open. What is known exactly is not corrected."""
+    return (was is Outcome.UNKNOWN and outcome is not Outcome.UNKNOWN) or (was is Outcome.ANSWERED and outcome in _WHO)

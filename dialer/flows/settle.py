@@ -131,11 +131,13 @@ class Settler:
     async def _round(self, wishes: Mapping[int, _Wish], told: Sequence[tuple[str, CallEvent]]) -> tuple[set[int], list[Turned]]:
         """Decide and write once: the wishes that are done, and what was written."""
         now = self._clock.now()
-        turns: dict[int, Turn] = {}
         try:
             turns = await self._decide(wishes, now)
-        finally:
-            won = await attempts.turn(self._pool, list(turns.values()), told, now) if turns or told else []
+        except Exception:  # not when cancelled: a write that failed then would take the place of the cancellation
+            if told:
+                await attempts.turn(self._pool, [], told, now)
+            raise
+        won = await attempts.turn(self._pool, list(turns.values()), told, now) if turns or told else []
         ids = {each.attempt for each in won}
         for turn in turns.values():
             self._remember(turn, turn.attempt in ids)

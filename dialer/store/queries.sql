@@ -107,6 +107,8 @@ with locks as materialized (
       and p.id = a.contact_id and not p.do_not_call and a.to_number in (p.phone, p.phone_secondary)
       and s.id = a.assistant_id and s.outbound_enabled
       and n.id = a.number_id and n.status = 'active'
+      -- a cap that was lowered since: what holds a slot too many goes back
+      and not exists (select from scopes q where q.key = any(a.scopes) and q.active > q.cap)
       and not exists (
         select from suppressions x
         where x.phone_number = a.to_number and (x.expires_at is null or x.expires_at > $2)
@@ -153,11 +155,12 @@ with told as (
     set state = w.state, provider_ref = coalesce(a.provider_ref, w.ref), outcome = w.outcome, fault = w.fault, cause = w.cause,
         reason = coalesce(w.reason, a.reason), counted = a.counted or w.counted,
         ringing_at = coalesce(a.ringing_at, w.ringing_at), answered_at = coalesce(a.answered_at, w.answered_at),
-        ended_at = coalesce(a.ended_at, w.ended_at), result = coalesce(w.result, a.result)
+        ended_at = coalesce(a.ended_at, w.ended_at), result = nullif(coalesce(a.result, '{}') || coalesce(w.result, '{}'), '{}')
     from want w
     where (select count(*) from locks) >= 0
       and a.id = w.id and a.state = w.expected and a.outcome is not distinct from w.expected_outcome
       and (w.ended_at is null or a.scopes <@ array(select key from locks))
+      and (w.outcome is distinct from 'answered' or a.result -> 'classified' is null)  -- who picked up was told to another writer
     returning a.id, a.state, a.campaign_contact_id, a.contact_id, a.campaign_id, a.scopes, w.enrolment, w.enrolment_outcome, w.next_at,
               w.counted, w.excused, w.reached, w.reason, w.ended_at is not null and w.expected <> 'ended' as freed
 ), enrolled as (

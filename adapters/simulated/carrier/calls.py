@@ -7,7 +7,6 @@ is told. It knows no HTTP: `server` feeds it, `courier` carries what it tells.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ import msgspec
 
 from adapters.simulated.carrier.journal import Entry, Journal
 from adapters.simulated.carrier.script import Conduct, Event, Script, conduct, telling
+from adapters.simulated.carrier.timer import Alarm, Timer
 
 _ENDINGS = {
     "busy": (486, 17, "busy here"),
@@ -51,7 +51,7 @@ class Line:
     entry: Entry
     order: Order
     conduct: Conduct
-    step: asyncio.TimerHandle | None = None
+    step: Alarm | None = None
     held: list[Event] = field(default_factory=list)
 
 
@@ -64,21 +64,22 @@ class Throttled(Exception):
 
 
 class Exchange:
-    """All the calls. `tell(url, body)` is asked to deliver each callback."""
+    """All the calls. `tell(url, body)` is asked to deliver each callback; `timer` is the clock that the calls live by."""
 
-    def __init__(self, script: Script, journal: Journal, tell: Callable[[str, bytes], None]) -> None:
+    def __init__(self, script: Script, journal: Journal, tell: Callable[[str, bytes], None], timer: Timer) -> None:
         self.script = script
         self.journal = journal
         self._tell = tell
+        self._timer = timer
         self._loop = asyncio.get_running_loop()
         self._lines: dict[str, Line] = {}
-        self._later: set[asyncio.TimerHandle] = set()
+        self._later: set[Alarm] = set()
         self._recent: deque[float] = deque()
         """When the latest calls were (or will be) dialled, by the loop's clock."""
         for entry in journal.entries.values():
             if entry.ended is None:
                 # The carrier was restarted: whoever was on the line is not any more.
-                journal.note(entry, ended=time.time(), sip=503, q850=41, reason="carrier restarted")
+                journal.note(entry, ended=self._timer.now(), sip=503, q850=41, reason="carrier restarted")
 
     def admit(self) -> float:
         """Seconds until a call that is asked for now may be dialled. Raises `Throttled` when it may not be accepted."""
@@ -105,7 +106,7 @@ class Exchange:
             to=order.to,
             caller_id=order.caller_id,
             labels=order.labels,
-            at=time.time(),
+            at=self._timer.now(),
         )
         line = Line(entry, order, conduct(self.script, order.to, entry.nth))
         self._lines[entry.id] = line
@@ -132,10 +133,10 @@ class Exchange:
             handle.cancel()
 
     def _next(self, line: Line, seconds: float, step: Callable[[Line], None]) -> None:
-        line.step = self._loop.call_later(seconds, step, line)
+        line.step = self._timer.later(seconds, step, line)
 
     def _dial(self, line: Line) -> None:
-        self.journal.note(line.entry, dialled=time.time())
+        self.journal.note(line.entry, dialled=self._timer.now())
         if line.conduct.fate in {"busy", "invalid", "unreachable"}:
             self._next(line, line.conduct.setup, self._refuse)
         else:
@@ -145,7 +146,7 @@ class Exchange:
         self._end(line, *_ENDINGS[line.conduct.fate])
 
     def _ring(self, line: Line) -> None:
-        self.journal.note(line.entry, ringing=time.time())
+        self.journal.note(line.entry, ringing=self._timer.now())
         self._announce(line, "ringing")
         plan, limit = line.conduct, line.order.ring_seconds
         picked_up = plan.patience if plan.fate == "no_answer" else plan.ring
@@ -165,7 +166,7 @@ class Exchange:
         self._end(line, *_NOBODY)
 
     def _answer(self, line: Line) -> None:
-        self.journal.note(line.entry, answered=time.time(), answered_by=line.conduct.fate)
+        self.journal.note(line.entry, answered=self._timer.now(), answered_by=line.conduct.fate)
         self._announce(line, "answered")
         self._next(line, min(line.conduct.talk, line.order.limit_seconds), self._finish)
 
@@ -176,13 +177,13 @@ class Exchange:
         if line.step:
             line.step.cancel()
         del self._lines[line.entry.id]
-        self.journal.note(line.entry, ended=time.time(), sip=sip, q850=q850, reason=reason, hung_up=hung_up)
+        self.journal.note(line.entry, ended=self._timer.now(), sip=sip, q850=q850, reason=reason, hung_up=hung_up)
         self._announce(line, "ended")
         if line.entry.answered:
             self._after(line.conduct.result_after, self._result, line)
 
     def _result(self, line: Line) -> None:
-        self.journal.note(line.entry, resulted=time.time())
+        self.journal.note(line.entry, resulted=self._timer.now())
         self._announce(line, "result")
 
     def _announce(self, line: Line, event: Event) -> None:
@@ -209,7 +210,7 @@ class Exchange:
             self._later.discard(handle)
             step(*args)
 
-        handle = self._loop.call_later(seconds, run)
+        handle = self._timer.later(seconds, run)
         self._later.add(handle)
 
 

@@ -25,6 +25,7 @@ from adapters.simulated.carrier.calls import Exchange, Order, Throttled, record
 from adapters.simulated.carrier.courier import Courier
 from adapters.simulated.carrier.journal import Entry, Journal
 from adapters.simulated.carrier.script import Loss, Refusal, Script, handling, parse
+from adapters.simulated.carrier.timer import MachineTimer, Timer
 
 _NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
 _FLUSH_SECONDS = 0.1
@@ -35,7 +36,7 @@ _ORDER = msgspec.json.Decoder(Order)
 class Carrier:
     """A running carrier, inside `async with`; `url` tells where it listens. Port 0 picks a free one.
 
-    With a `journal_path` that exists the books are continued.
+    With a `journal_path` that exists the books are continued. `timer` None: the calls live by the machine's clock.
     """
 
     def __init__(
@@ -47,12 +48,14 @@ class Carrier:
         host: str = "127.0.0.1",
         port: int = 0,
         journal_path: Path | None = None,
+        timer: Timer | None = None,
     ) -> None:
         self._first_script = script or Script()
         self._key = api_key.encode()
         self._secret = signing_secret
         self._host, self._port = host, port
         self._journal_path = journal_path
+        self._timer = timer
         self._requests_for: Counter[str] = Counter()
         self.requests: Counter[str] = Counter()
         """Placement requests that were read, refused ones too, per attempt id."""
@@ -62,7 +65,7 @@ class Carrier:
             self.journal = Journal.open(self._journal_path)
             stack.callback(self.journal.close)
             self.courier = await stack.enter_async_context(Courier(self._secret))
-            self._exchange = Exchange(self._first_script, self.journal, self.courier.tell)
+            self._exchange = Exchange(self._first_script, self.journal, self.courier.tell, self._timer or MachineTimer())
             stack.callback(self._exchange.close)
             self._flush()
             stack.callback(self._stop_flushing)

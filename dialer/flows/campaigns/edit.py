@@ -1,7 +1,8 @@
 """Edit a campaign, also while it runs, and put it away.
 
 A change of who may be called and when counts up the rules' version: what was released under the old rules is taken back or
-stopped by the fence, and the answer comes after the fence. A change of status goes along the state machine only.
+stopped by the fence, and the answer comes after the fence. So it does for a cap that is lowered: no call that is up is ended, but
+from then on none starts until there are fewer. A change of status goes along the state machine only.
 """
 
 from __future__ import annotations
@@ -61,10 +62,11 @@ async def edit_campaign(means: Means, team: str, actor: str, campaign: str, chan
         fenced = to in STOPS or (ran and "rules_version" in values)
         if fenced:
             await campaigns.take_back_queued(on, campaign, scopes, to or "rules_changed", now)
+        lowered = ran and values.get("max_concurrent_calls", row["max_concurrent_calls"]) < row["max_concurrent_calls"]
         if LIMITS & values.keys():
             await _exhaust(on, {**row, **values}, now)
         answer = await found(on, team, campaign)
-    if fenced:
+    if fenced or lowered:
         await means.pause(FENCE_SECONDS)
     if answer["status"] == CampaignStatus.RUNNING or fenced:
         await means.ringer.wake(scopes)

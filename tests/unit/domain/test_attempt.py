@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,6 +58,23 @@ def test_every_order_of_arrival_comes_to_the_same_end() -> None:
         for p in [fold(Progress(AttemptState.PLACING), order)]
     }
     assert ends == {(AttemptState.ENDED, Outcome.HUMAN, Fault.NONE, START + timedelta(seconds=9))}
+
+
+@pytest.mark.parametrize("word", [None, Outcome.ANSWERED])
+@pytest.mark.parametrize("who", [Outcome.HUMAN, Outcome.MACHINE])
+def test_every_order_comes_to_the_same_end_where_the_end_itself_does_not_say_who_picked_up(
+    word: Outcome | None, who: Outcome
+) -> None:
+    told = [
+        event(Phase.RINGING, 1),
+        event(Phase.ANSWERED, 2),
+        event(Phase.CLASSIFIED, 3, who),
+        event(Phase.ENDED, 9, word),
+        event(Phase.RESULT, 10),
+    ]
+    ends = {repr(fold(Progress(AttemptState.PLACING), order)) for order in permutations(told)}
+    assert ends == {repr(fold(Progress(AttemptState.PLACING), told))}
+    assert fold(Progress(AttemptState.PLACING), told).outcome is who
 
 
 @given(st.lists(events, max_size=5))
