@@ -39,7 +39,7 @@ class Filter:
 
 
 def _with_company() -> Select[Any]:
-    own = (column for column in contacts.c if column is not c.searched)
+    own = (column for column in contacts.c if column.computed is None)
     return select(*own, companies.c.name.label("company_name")).outerjoin(companies, companies.c.id == c.company_id)
 
 
