@@ -31,6 +31,7 @@ from dialer.api.bodies import Depth
 from dialer.api.context import ApiContext
 from dialer.api.document.names import BASE, DESCRIPTION
 from dialer.api.errors import Guard
+from dialer.api.head import Head
 from dialer.api.hooks import Hooks
 from dialer.api.idempotency import Idempotency
 from dialer.api.quota import Quota
@@ -82,6 +83,7 @@ def build(context: ApiContext | None = None) -> FastAPI:
 def _rings(context: ApiContext) -> list[Middleware]:
     """Around every request, the outermost first."""
     return [
+        Middleware(Head),
         Middleware(Guard),
         Middleware(Hooks, context=context),
         Middleware(Gate, context=context),

@@ -60,11 +60,15 @@ class Queue(Record):
 
 
 class Pace(Record):
-    calls_per_minute: float = Field(description="Over the last five minutes, or since the campaign started if that is shorter")
+    calls_per_minute: float = Field(
+        description="Over the last five minutes, or since the campaign started if that is shorter: then of calls that are over"
+    )
     answer_rate: float | None = Field(description="The share of the contacts called that were answered; null before the first")
     slots_used: int
     slots: int
-    eta: datetime | None = Field(description="When all that are left would have been called once more at this pace")
+    eta: datetime | None = Field(
+        description="When all that are left would have been called once more at this pace; null before 20 calls or five minutes"
+    )
 
 
 class DashboardAnswer(Answer):

@@ -33,7 +33,7 @@ STATUS: Mapping[type[errors.Refused], int] = {
     errors.NotFound: 404,
     errors.Conflict: 409,
 }
-METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 SENTENCES = {
     404: "There is no such address; the addresses are listed at /docs.",
     405: "This address does not know that method; see /docs.",
@@ -157,9 +157,9 @@ def _methods(request: Request) -> list[str]:
     paths: Mapping[str, Mapping[str, Any]] = request.app.openapi()["paths"]
     fitting = [path for path in paths if compile_path(path)[0].match(request.scope["path"])]
     if not fitting:  # the documents themselves
-        return ["GET"]
+        return ["GET", "HEAD"]
     known = paths[min(fitting, key=lambda path: path.count("{"))]
-    return [method for method in METHODS if method.lower() in known]
+    return [method for method in METHODS if ("get" if method == "HEAD" else method.lower()) in known]
 
 
 class Guard:

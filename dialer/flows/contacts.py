@@ -17,7 +17,6 @@ from dialer.domain.phone import phone_of
 from dialer.flows import custom_fields
 from dialer.flows.campaigns.means import Means
 from dialer.store import audit, callability, campaigns, contacts, teams
-from dialer.store.campaigns import LOCK_ROUNDS
 from dialer.store.contacts import Filter
 from dialer.store.database import Database
 from dialer.store.places import place_set_ids
@@ -153,19 +152,21 @@ async def erase(means: Means, team_id: str, actor: str, contact_id: str) -> None
 
 
 async def _hold(on: Transaction, team_id: str, contact_id: str, *, waiting: bool) -> tuple[callability.Held, Row]:
-    """Lock the contact, and before it the campaigns it waits in, for such is the order. An enrolment that commits between the
-    two read the contact as it was before: then the locks are let go and taken anew. Raises NotFound, Conflict."""
-    for _ in range(LOCK_ROUNDS):
-        savepoint = await on.begin_nested()
-        held = await callability.lock_waiting(on, [contact_id]) if waiting else callability.Held((), ())
+    """Lock the contact, and before it the campaigns it waits in, if they matter. Raises NotFound, Conflict."""
+
+    async def campaigns_() -> list[str]:
+        return await callability.waiting_in(on, [contact_id]) if waiting else []
+
+    async def lock() -> Row:
         locked = await contacts.lock(on, team_id, contact_id)
         if locked is None:
             raise _unknown(contact_id)
-        if not waiting or set(await callability.waiting_in(on, [contact_id])) <= set(held.campaigns):
-            await savepoint.commit()
-            return held, locked
-        await savepoint.rollback()
-    raise Conflict(CHANGED_MEANWHILE)
+        return locked
+
+    held = await callability.hold(on, campaigns_, lock)
+    if held is None:
+        raise Conflict(CHANGED_MEANWHILE)
+    return held
 
 
 async def _placed(database: Database, timezone: str | None, phone: str | None) -> dict[str, Any]:

@@ -1,20 +1,23 @@
 """What a change of contacts means for their enrolments: they are withdrawn from calling, or called elsewhere.
 
-Whoever calls `withdraw` or `readdress` holds the locks of `lock_waiting`, taken before the contacts themselves were touched;
-a queued attempt that holds another scope is left to the fence and the sweep.
+Whoever calls `withdraw` or `readdress` holds the locks of `hold`; a queued attempt that holds another scope is left to the fence
+and the sweep.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from sqlalchemy import TextClause
 
-from dialer.store.campaigns import lock_with_queued
+from dialer.store.campaigns import LOCK_ROUNDS, lock_with_queued
 from dialer.store.transaction import Transaction
 from dialer.store.written import written
+
+Locked = TypeVar("Locked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +37,25 @@ async def waiting_in(on: Transaction, contacts: Collection[str]) -> list[str]:
     return list((await on.execute(read, {"contacts": list(contacts)})).scalars())
 
 
-async def lock_waiting(on: Transaction, contacts: Collection[str]) -> Held:
-    """Lock the unfinished campaigns in which any of these contacts waits, with what their queued attempts hold."""
-    found = tuple(await waiting_in(on, contacts))
-    return Held(found, tuple(await lock_with_queued(on, found)) if found else ())
+async def hold(
+    on: Transaction, waiting: Callable[[], Awaitable[Collection[str]]], lock: Callable[[], Awaitable[Locked]]
+) -> tuple[Held, Locked] | None:
+    """Lock the campaigns that `waiting` names, with what their queued attempts hold, and then the contacts, by `lock` (`for
+    update`: an enrolment's key share has to wait for it); what `lock` said.
+
+    For such is everybody's order. An enrolment that commits between the two read the contacts as they were before: then the locks
+    are let go and taken anew. None when that happened `LOCK_ROUNDS` times.
+    """
+    for _ in range(LOCK_ROUNDS):
+        savepoint = await on.begin_nested()
+        found = tuple(await waiting())
+        held = Held(found, tuple(await lock_with_queued(on, found)) if found else ())
+        locked = await lock()
+        if set(await waiting()) <= set(held.campaigns):
+            await savepoint.commit()
+            return held, locked
+        await savepoint.rollback()
+    return None
 
 
 # Gives back what was claimed and not placed, and names all enrolments of the contacts that now wait.

@@ -160,12 +160,19 @@ async def _queued_keys(on: Transaction, campaigns_: Collection[str]) -> set[str]
 
 
 async def released(on: Transaction, campaign: str, since: datetime, until: datetime) -> list[Claimed]:
-    """The calls of a campaign that were released between two moments, in the order of their release."""
+    """The calls of a campaign that were released between two moments."""
     read = written(
         "select id, campaign_contact_id, campaign_id, contact_id, trunk, to_number, from_number from call_attempts"
-        " where campaign_id = :campaign and claimed_at between :since and :until order by claimed_at, to_number"
+        " where campaign_id = :campaign and claimed_at between :since and :until"
     )
     return [Claimed(*row) for row in await on.execute(read, {"campaign": campaign, "since": since, "until": until})]
+
+
+async def in_line(on: Transaction, claimed: Collection[Claimed]) -> list[Claimed]:
+    """Calls of one campaign that were just released, in the order of its queue; a claim answers in the order of numbers."""
+    read = written("select id from campaign_contacts where id = any(:ids) order by priority desc, next_attempt_at, id")
+    by_enrolment = {each.enrolment: each for each in claimed}
+    return [by_enrolment[id] for id in (await on.execute(read, {"ids": list(by_enrolment)})).scalars()]
 
 
 async def take_back_queued(

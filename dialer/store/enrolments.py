@@ -35,7 +35,8 @@ class Audience:
 PEOPLE = "c.id, c.team_id, c.phone, c.do_not_call, c.place_set_id"
 THESE = f"""
     select {PEOPLE}, a.place from unnest(cast(:ids as text[])) with ordinality as a(id, place)
-      join contacts c on c.id = a.id where c.team_id = :team and c.deleted_at is null for key share of c"""
+      join contacts c on c.id = a.id where c.team_id = :team and c.deleted_at is null
+    order by c.created_at, c.id for key share of c"""
 
 FILTERS = {
     "company": "c.company_id = :company",
@@ -47,7 +48,7 @@ FILTERS = {
 }
 
 # The people are locked as the foreign key would lock them anyway, only earlier: who is deleted, or given another number or zone,
-# at the same moment is read as he is afterwards, or is there no more.
+# at the same moment is read as he is afterwards, or is there no more. Oldest contact first, as an import locks them.
 #
 # A number that is suppressed for a while is put off until then. Enrolled a microsecond apart, so that among equals whoever
 # came first is called first; `n` is how many there can be.

@@ -201,11 +201,24 @@ async def _added(on: Transaction, judge: str, source: str, team_id: str, company
     return counted.born, counted.repeated
 
 
-async def repeated_waiting(on: Transaction) -> list[str]:
-    """Contacts that are to change and wait in some campaign."""
-    sql = """select distinct r.contact_id from repeated r join campaign_contacts t on t.contact_id = r.contact_id
-      where t.status in ('pending', 'queued')"""
+# Which rows may stop a contact's calls or move it elsewhere.
+_STIRRING: Final = {False: "(r.timezone is not null or r.do_not_call)", True: "true"}
+
+
+async def stirred_wait_in(on: Transaction, *, replace: bool) -> list[str]:
+    """The unfinished campaigns in which contacts wait that `settle` may stop or move."""
+    sql = f"""select distinct t.campaign_id from repeated r join campaign_contacts t on t.contact_id = r.contact_id
+        join campaigns c on c.id = t.campaign_id
+      where t.status in ('pending', 'queued') and c.status not in ('completed', 'cancelled') and {_STIRRING[replace]}"""
     return list((await on.execute(written(sql))).scalars())
+
+
+async def lock_stirred(on: Transaction, *, replace: bool) -> None:
+    """Hold the contacts that `settle` may stop or move, in the order of an enrolment, which locks many too."""
+    sql = f"""select count(*) from (
+      select from contacts c where c.id in (select r.contact_id from repeated r where {_STIRRING[replace]})
+      order by c.created_at, c.id for update) held"""
+    await on.execute(written(sql))
 
 
 def _last(column: str, where: str | None = None) -> str:
@@ -216,7 +229,7 @@ _TEXTS = ("company_id", "first_name", "last_name", *PLAIN, "lead_status")
 _TAGS = "array(select jsonb_array_elements_text(r.tags::jsonb))"
 UPDATE: Final = f"""
 with given as (
-  select contact_id, bool_or(do_not_call) as do_not_call, {", ".join(map(_last, (*_TEXTS, "tags")))},
+  select contact_id, max(phone) as phone, bool_or(do_not_call) as do_not_call, {", ".join(map(_last, (*_TEXTS, "tags")))},
          {_last("place_set_id", "timezone")}, {_last("place_source", "timezone")}
   from repeated group by contact_id
 ), custom as (
@@ -229,7 +242,7 @@ update contacts c
       custom_fields = c.custom_fields || coalesce(x.fields, '{{}}'),
       tags = case when r.tags is null then c.tags else {_TAGS} end, updated_at = :now
   from given r join contacts o on o.id = r.contact_id left join custom x on x.contact_id = r.contact_id
-  where c.id = r.contact_id
+  where c.id = r.contact_id and c.phone is not distinct from r.phone
   returning c.id, c.do_not_call and not o.do_not_call as stops, c.place_set_id <> o.place_set_id as moves
 """
 REPLACE: Final = f"""
@@ -243,13 +256,14 @@ update contacts c
       do_not_call = c.do_not_call or coalesce(r.stop, false), custom_fields = coalesce(r.custom_fields::jsonb, '{{}}'),
       tags = case when r.tags is null then '{{}}' else {_TAGS} end, updated_at = :now
   from given r join contacts o on o.id = r.contact_id
-  where c.id = r.contact_id
+  where c.id = r.contact_id and c.phone is not distinct from r.phone
   returning c.id, c.do_not_call and not o.do_not_call as stops, c.place_set_id <> o.place_set_id as moves
 """
 
 
 async def settle(on: Transaction, company_id: str | None, now: datetime, *, replace: bool) -> tuple[list[str], list[str]]:
-    """Change the contacts that were repeated: those that are not to be called any more, and those that are now elsewhere."""
+    """Change the contacts that were repeated: those that are not to be called any more, and those that are now elsewhere. Whoever
+    was given another number since the file was read is not the one it speaks of, and is left alone."""
     values: dict[str, Any] = {"now": now} | ({"company": company_id} if replace else {})
     changed = (await on.execute(written(REPLACE if replace else UPDATE), values)).all()
     return [row.id for row in changed if row.stops], [row.id for row in changed if row.moves]

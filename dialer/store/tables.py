@@ -135,6 +135,7 @@ contacts = Table(
     _time("deleted_at"),
     *_born("created_at", "updated_at"),
     Column("searched", Text, Computed("lower(…)", persisted=True)),  # what the migration says
+    Column("tag_set", BigInteger, Computed("hash(…)", persisted=True)),
 )
 
 custom_fields = Table(

@@ -7,19 +7,23 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from dialer.domain.machine import OPEN_CONTACT, CampaignStatus
+from dialer.domain.machine import OPEN_CONTACT, CampaignStatus, ContactStatus
 from dialer.domain.outcome import Disposition
 from dialer.flows.calls import summary
 from dialer.flows.campaigns.facts import Ground, ground_of
 from dialer.flows.campaigns.look import found
 from dialer.flows.campaigns.means import Looking
 from dialer.flows.campaigns.members import by_status, described
+from dialer.flows.campaigns.survey import ENOUGH_CALLS
 from dialer.flows.campaigns.waiting import campaign_waits
 from dialer.store import calls, dashboard, enrolments
 from dialer.store.transaction import reading
 
 PACE_OVER = timedelta(minutes=5)
 """The calls of so long say how fast a campaign goes."""
+
+UNSURE = timedelta(minutes=1)
+"""Fewer than `ENOUGH_CALLS` are taken to have needed at least so long: the shortest calls are over first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +71,23 @@ def counts_of(tallies: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def pace_of(ground: Ground, counts: Mapping[str, Any], tallies: Sequence[Mapping[str, Any]], placed: int) -> dict[str, Any]:
     """`placed`: calls of the last `PACE_OVER`, or of the time since the campaign started where that is shorter.
 
-    `answer_rate` is the share of the contacts called that were answered (null before the first); `eta` when the contacts that are
-    left would each have been called once more at this pace (null while nothing moves).
+    Of a campaign that has just started those count that are over: to fill the free slots takes a moment, to empty one the length
+    of a call. `answer_rate` is the share of the contacts called that were answered (null before the first); `eta` when the
+    contacts that are left would each have been called once more at this pace (null while nothing moves, or too little has).
     """
     row, now = ground.row, ground.now
     called = sum(t["n"] for t in tallies if t["called"])
     left = sum(counts["by_status"][status] for status in OPEN_CONTACT)
-    since = PACE_OVER if row["started_at"] is None else min(PACE_OVER, max(now - row["started_at"], timedelta(seconds=1)))
-    per_minute = placed / (since / timedelta(minutes=1))
+    since = PACE_OVER if row["started_at"] is None else min(PACE_OVER, now - row["started_at"])
+    settled = since == PACE_OVER
+    over = placed if settled else max(placed - counts["by_status"][ContactStatus.CALLING], 0)
+    sure = settled or over >= ENOUGH_CALLS
+    per_minute = over / (max(since, timedelta(seconds=1) if sure else UNSURE) / timedelta(minutes=1))
     moving = row["status"] == CampaignStatus.RUNNING and per_minute > 0 and left > 0
     return {
         "calls_per_minute": round(per_minute, 2),
         "answer_rate": round(counts["answered"] / called, 4) if called else None,
         "slots_used": row["slots_used"],
         "slots": row["slots"],
-        "eta": now + timedelta(minutes=left / per_minute) if moving else None,
+        "eta": now + timedelta(minutes=left / per_minute) if moving and sure else None,
     }

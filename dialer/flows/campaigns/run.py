@@ -5,6 +5,7 @@ A dry run asks the same reading, the same planner and the same preflight, and wr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -57,10 +58,12 @@ async def run_campaign(
         return await _rehearse(means, team, campaign, max_calls)
     if (since := unfinished()) is None:
         await _start(means, team, actor, campaign, max_calls)
-        claimed = [each for each in await means.release(campaign) if each.campaign == campaign]
+        claimed: Sequence[Claimed] = await means.release(campaign)
     else:  # an earlier try started it, and never came to answer: what was released then is told, and nothing started again
         claimed = await _released(means, team, campaign, since)
     await means.ringer.wake([f"campaign:{campaign}"])
+    async with reading(means.database) as on:
+        claimed = await campaigns.in_line(on, claimed)
     calls = tuple(RunCall(c.enrolment, c.contact, c.to_number, c.from_number, "queued") for c in claimed)
     blocked = await _obstacles(means, campaign, max_calls)
     return _answer(calls, blocked, dry_run=False)

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import BinaryIO, Final, Protocol
 
 from adapters.failpoints import failpoint
@@ -195,9 +196,16 @@ class _Import:
         return ImportResult(**counts, errors=tuple(self.errors), batch_id=None if self.options.dry_run else self.batch_id)
 
     async def _settle(self) -> None:
-        """Overwrite what was there. Locks first: whoever calls somebody locks the campaign and then the contact."""
-        self.held = await callability.lock_waiting(self.on, await imports.repeated_waiting(self.on))
+        """Overwrite what was there. Locks first, as whoever changes one contact."""
         replace, now = self.options.duplicate_mode == "replace", self.means.clock.now()
+        held = await callability.hold(
+            self.on,
+            partial(imports.stirred_wait_in, self.on, replace=replace),
+            partial(imports.lock_stirred, self.on, replace=replace),
+        )
+        if held is None:
+            raise Conflict("Contacts of the file were enrolled again and again meanwhile; import it again.")
+        self.held, _ = held
         stops, moves = await imports.settle(self.on, self.options.default_company_id, now, replace=replace)
         await callability.withdraw(self.on, stops, self.held, now)
         await callability.readdress(self.on, moves, self.held, now)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import product
 from typing import Any
 
 import pytest
 
-from tests.support.api import Api
+from tests.support.api import Api, fresh_team
 
 CONTACTS = "/api/crm/contacts"
 
@@ -180,11 +181,37 @@ async def test_the_search_may_use_its_index(api: Api, sought: str) -> None:
     assert "contacts_search" in "\n".join(row[0] for row in plan)
 
 
+@pytest.mark.parametrize("sets", [7, 301], ids=["few sets of tags", "more sets than are looked at one by one"])
+async def test_tags_are_counted_exactly(api: Api, sets: int) -> None:
+    """By sets of tags in an index, or one by one in the table; of this team alone."""
+    stranger, _ = await fresh_team(api.context.database, "Strangers", api.context.clock.now())
+    some = """insert into contacts
+          (team_id, first_name, last_name, lead_status, tags, deleted_at, do_not_call, place_set_id, place_source)
+        select $1, 'A', 'B', case when n % 3 = 0 then 'new' else 'lost' end,
+               case when n % 2 = 0 then array['t' || n % $2, 'even', 'a b'] else array['t' || n % $2] end,
+               case when n = 10 then now() end, n = 10, 1, 'unknown' from generate_series(1, 1000) n"""
+    for team in (api.team, stranger):
+        await api.context.database.pool.execute(some, team, sets)
+    wanted: list[tuple[dict[str, str], Callable[[int], bool]]] = [
+        ({"tag": "even"}, lambda n: n % 2 == 0),
+        ({"tag": "t5"}, lambda n: n % sets == 5),
+        ({"tag": "even", "leadStatus": "new"}, lambda n: n % 6 == 0),
+        ({"tag": "a b", "leadStatus": "lost"}, lambda n: n % 2 == 0 and n % 3 > 0),
+        ({"tag": "even", "doNotCall": "false"}, lambda n: n % 2 == 0),
+        ({"tag": "eve"}, lambda n: False),
+        ({"tag": "even", "leadStatus": "none"}, lambda n: False),
+    ]
+    for query, matches in wanted:
+        answer = (await api.get(CONTACTS, teamId=api.team, limit=500, **query)).json
+        expected = sum(1 for n in range(1, 1001) if n != 10 and matches(n))
+        assert (query, answer["count"], len(answer["contacts"])) == (query, expected, min(expected, 500))
+
+
 async def test_one_or_two_letters_are_looked_for_where_a_word_begins(api: Api) -> None:
     await make(api, firstName="Anna Maria", lastName="Zorn", email="x.ab@example.com", phone="+14155552671")
     for sought, found in {
         "a": 1, "AN": 1, "ma": 1, "zo": 1, "nn": 0, "x.": 1, "ab": 0, "+1": 1, "14": 1, "41": 0,
-        "nna": 1, "a z": 1, "415": 1, "": 1, "_": 0, "%": 0, "\\": 0,
+        "nna": 1, "a z": 1, "n x": 0, "m +": 0, "415": 1, "": 1, "_": 0, "%": 0, "\\": 0,
     }.items():  # fmt: skip
         answer = await api.get(CONTACTS, teamId=api.team, search=sought)
         assert (sought, answer.json["count"], len(answer.json["contacts"])) == (sought, found, found)

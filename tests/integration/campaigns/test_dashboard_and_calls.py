@@ -60,9 +60,9 @@ async def test_the_dashboard_shows_counts_queue_calls_and_pace(desk: Desk) -> No
     assert len(seen["queue"]["calling"]) == 3
     assert len(seen["recent_calls"]) == 5
     pace = seen["pace"]
-    assert (pace["calls_per_minute"], pace["answer_rate"]) == (3.0, 0.3333)
+    assert (pace["calls_per_minute"], pace["answer_rate"]) == (2.0, 0.3333)
     assert (pace["slots_used"], pace["slots"]) == (3, 3)
-    assert pace["eta"] == "2026-01-05T12:02:40Z"
+    assert pace["eta"] is None
     card = seen["campaign"]
     assert (card["total_contacts"], card["contacts_called"], card["contacts_completed"], card["contacts_answered"]) == (
         7,
@@ -70,6 +70,28 @@ async def test_the_dashboard_shows_counts_queue_calls_and_pace(desk: Desk) -> No
         2,
         1,
     )
+
+
+async def test_filling_the_slots_is_no_pace_and_a_few_short_calls_are_no_estimate(desk: Desk) -> None:
+    """Three calls in the first second were 180 a minute, and a list of an hour was done in minutes."""
+    campaign = (await desk.campaign(await desk.people(40), maxConcurrentCalls=30))["id"]
+
+    async def pace() -> tuple[float, str | None]:
+        seen = (await desk.api.get(f"/api/crm/campaigns/{campaign}/dashboard")).json["pace"]
+        return seen["calls_per_minute"], seen["eta"]
+
+    await desk.run(campaign)
+    calls = await desk.place(campaign)
+    desk.clock.advance(2)
+    assert (len(calls), await pace()) == (30, (0.0, None))
+    for call in calls[:19]:
+        await end(desk, call, campaign, Outcome.ANSWERED)
+    assert await pace() == (19.0, None)
+    await end(desk, calls[19], campaign, Outcome.ANSWERED)
+    desk.clock.advance(28)
+    assert await pace() == (40.0, "2026-01-05T12:01:00Z")
+    desk.clock.advance(270)
+    assert await pace() == (6.0, "2026-01-05T12:08:20Z")
 
 
 async def test_an_empty_campaign_has_a_dashboard_too(desk: Desk) -> None:

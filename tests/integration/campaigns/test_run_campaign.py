@@ -56,6 +56,18 @@ async def test_a_rehearsal_decides_the_same_and_writes_nothing(desk: Desk) -> No
     assert (rehearsed["started"], rehearsed["failed"], rehearsed["errors"]) == (3, 4, done["errors"])
 
 
+async def test_calls_are_told_in_the_order_of_the_queue_also_by_the_real_run(desk: Desk) -> None:
+    """Not in the order of numbers, in which a claim inserts them."""
+    people = await desk.people(4)
+    campaign = (await desk.campaign(maxConcurrentCalls=4))["id"]
+    for person, priority in zip(people, (1, 2, 1, 3), strict=True):
+        added = await desk.api.post(f"/api/crm/campaigns/{campaign}/contacts", {"contactIds": [person], "priority": priority})
+        assert added.json["added"] == 1
+    for run in ({"dryRun": True}, {}):
+        called = [call["contact_id"] for call in (await desk.run(campaign, **run))["calls"]]
+        assert called == [people[3], people[1], people[0], people[2]], run
+
+
 async def test_a_rehearsal_is_limited_too_and_passes_over_a_spent_run(desk: Desk) -> None:
     campaign = await mixed(desk)
     assert len((await desk.run(campaign, dryRun=True, max_calls=2))["calls"]) == 2

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from dialer.store.database import Pool
 from tests.support.api import Answer, Api
 from tests.support.contract import CAMPAIGNS, COMPANIES, CONTACTS, NUMBERS, company, contact, refused
 from tests.support.desk import Desk
@@ -165,3 +166,90 @@ async def test_two_edits_of_one_contact_are_both_kept_or_one_is_told_to_repeat(d
         assert answer.status in ((200, 409) if {"phone", "timezone"} & body.keys() else (200,))
     seen = (await desk.api.get(path)).json["contact"]
     assert (seen["notes"], seen["job_title"]) == ("x", "y")
+
+
+async def _wait_for_locks(pool: Pool, number: int) -> None:
+    """Returns as soon as so many transactions of this database wait for others."""
+    waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    async with asyncio.timeout(10):
+        while await pool.fetchval(waiting) < number:
+            pass
+
+
+@pytest.mark.parametrize("mode", ["update", "replace"])
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [("Pacific/Auckland,", ("pending", ["Pacific/Auckland"])), (",yes", ("skipped", None))],
+    ids=["zone", "do not call"],
+)
+async def test_an_import_reaches_who_was_enrolled_while_it_took_its_locks(
+    desk: Desk, mode: str, cells: str, expected: tuple[str, list[str] | None]
+) -> None:
+    """The enrolment commits after the import has read in which campaigns the contact waits, and before it locks the contact: it
+    knows the old zone alone, and would call at night, or somebody who is not to be called."""
+    [person] = await desk.people(1)
+    known, unforeseen = (await desk.campaign([person]))["id"], (await desk.campaign())["id"]
+    file = f"First name,Last name,Phone,Time zone,Do not call\r\nAda,Lee,+493020100001,{cells}\r\n".encode()
+    async with desk.pool.acquire() as connection, asyncio.TaskGroup() as group, connection.transaction():
+        await connection.execute("select from scopes where key = 'campaign:' || $1 for update", known)
+        sent = group.create_task(desk.api.upload(f"{CONTACTS}/import", file, teamId=desk.api.team, duplicateMode=mode))
+        await _wait_for_locks(desk.pool, 1)
+        added = await desk.api.post(f"{CAMPAIGNS}/{unforeseen}/contacts", {"contactIds": [person]})
+        assert added.json["added"] == 1
+    assert (sent.result().status, sent.result().json["updated"]) == (200, 1)
+    for campaign in (known, unforeseen):
+        row = await desk.pool.fetchrow(
+            """select t.status, z.zones from campaign_contacts t join place_sets z on z.id = t.place_set_id
+               where t.campaign_id = $1""",
+            campaign,
+        )
+        assert row is not None
+        status, zones = expected
+        assert row["status"] == status
+        assert zones in (None, row["zones"])
+
+
+@pytest.mark.parametrize("audience", [False, True])
+async def test_an_import_and_an_enrolment_lock_the_same_contacts_in_one_order(desk: Desk, audience: bool) -> None:
+    """Both have to wait for the contact in the middle: with the first ones held by one and the last ones by the other, neither
+    could go on then."""
+    people = await desk.people(9)
+    campaign = (await desk.campaign())["id"]
+    lines = "".join(f"A,B,+493020{100000 + n},Pacific/Auckland\r\n" for n in range(9, 0, -1))
+    file = f"First name,Last name,Phone,Time zone\r\n{lines}".encode()
+    body: dict[str, Any] = {"audience": {"mode": "all_eligible"}} if audience else {"contactIds": people[::-1]}
+    async with desk.pool.acquire() as connection, asyncio.TaskGroup() as group, connection.transaction():
+        middle = "select from contacts where id = (select id from contacts order by created_at, id offset 4 limit 1) for update"
+        await connection.execute(middle)
+        upload = desk.api.upload(f"{CONTACTS}/import", file, teamId=desk.api.team, duplicateMode="update")
+        sent = group.create_task(upload)
+        await _wait_for_locks(desk.pool, 1)
+        enrolled = group.create_task(desk.api.post(f"{CAMPAIGNS}/{campaign}/contacts", body))
+        await _wait_for_locks(desk.pool, 2)
+    assert statuses([sent.result(), enrolled.result()]) == [200, 200]
+    assert (sent.result().json["updated"], enrolled.result().json["added"]) == (9, 9)
+    zones = await desk.pool.fetch(
+        "select distinct z.zones from campaign_contacts t join place_sets z on z.id = t.place_set_id where t.campaign_id = $1",
+        campaign,
+    )
+    assert [row["zones"] for row in zones] == [["Pacific/Auckland"]]
+
+
+async def test_an_import_leaves_alone_who_was_given_another_number_meanwhile(desk: Desk) -> None:
+    """The file speaks of a number: with its zone, whoever moved to Auckland would be called by the clock of Berlin."""
+    [person] = await desk.people(1)
+    file = b"First name,Last name,Phone\r\nEva,Lee,+493020100001\r\n"
+    async with desk.pool.acquire() as connection, asyncio.TaskGroup() as group, connection.transaction():
+        await connection.execute("select from contacts where id = $1 for update", person)
+        upload = desk.api.upload(f"{CONTACTS}/import", file, teamId=desk.api.team, duplicateMode="replace")
+        sent = group.create_task(upload)
+        await _wait_for_locks(desk.pool, 1)
+        moved = "with there as (insert into place_sets (zones) values ($2) returning id) update contacts"
+        moved += " set phone = '+6421100001', place_set_id = (select id from there) where id = $1"
+        await connection.execute(moved, person, ["Pacific/Auckland"])
+    assert sent.result().status == 200
+    row = await desk.pool.fetchrow(
+        "select c.first_name, z.zones from contacts c join place_sets z on z.id = c.place_set_id where c.id = $1", person
+    )
+    assert row is not None
+    assert (row["first_name"], row["zones"]) == ("Ada", ["Pacific/Auckland"])

@@ -267,10 +267,31 @@ async def test_unknown_addresses_are_a_404(api: Api) -> None:
 
 
 async def test_methods_an_address_does_not_know_are_a_405_that_names_the_others(api: Api) -> None:
-    for method in ("HEAD", "OPTIONS", "TRACE", "DELETE", "PATCH"):
+    for method in ("OPTIONS", "TRACE", "DELETE", "PATCH"):
         answer = await api.send(method, CONTACTS)
         refused(answer, 405)
-        assert answer.headers["allow"] == "GET, POST"
+        assert answer.headers["allow"] == "GET, HEAD, POST"
+
+
+async def test_head_is_answered_as_get_without_the_body(desk: Desk) -> None:
+    id = (await contact(desk.api))["id"]
+    paths = (
+        f"{CONTACTS}/{id}",
+        f"{CONTACTS}/cont_x",
+        f"{CAMPAIGNS}?teamId={desk.api.team}",
+        CAMPAIGNS,
+        "/openapi.json",
+        "/healthz",
+    )
+    for path in (*paths, f"{CONTACTS}/import", "/nowhere"):
+        bare, _, query = path.partition("?")
+        asked = dict(pair.split("=") for pair in query.split("&") if pair)
+        got, head = [await desk.api.send(method, bare, query=asked) for method in ("GET", "HEAD")]
+        assert (head.status, head.body) == (got.status, b""), path
+        told = {name: value for name, value in got.headers.items() if name not in ("x-request-id", "date")}
+        assert told.items() <= head.headers.items()
+    assert (await desk.api.using(None).send("HEAD", f"{CONTACTS}/{id}")).status == 401
+    assert (await desk.api.send("HEAD", f"{CAMPAIGNS}/camp_x/pause")).headers["allow"] == "POST"
 
 
 async def test_a_body_too_large_is_a_413(api: Api) -> None:
