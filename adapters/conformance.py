@@ -150,6 +150,7 @@ async def _places_one_call(harness: Harness) -> None:
         ref = await adapter.place(call)
     _hold(isinstance(ref, str) and ref, "place returned no id")
     _hold(harness.requests(call.attempt) == 1, "not exactly one request was sent")
+    _hold(call.departure.begun, "a request was sent and call.departure does not say so")
 
 
 @_case(Act.HUMAN)
@@ -161,6 +162,7 @@ async def _never_starts_late(harness: Harness) -> None:
         error = await _failure(adapter, call)
     _hold(isinstance(error, TooLate), f"{type(error).__name__} instead of TooLate")
     _hold(harness.requests(call.attempt) == 0, "a request was sent after start_before")
+    _hold(not call.departure.begun, "call.departure speaks of a request that was not sent")
 
 
 @_case(Act.REFUSE)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from adapters.failpoints import failpoint_during
 from dialer import health
+from dialer.flows.breakers import Breakers
 from dialer.flows.follow import Follower
 from dialer.flows.hang_up import hang_up_campaign
 from dialer.flows.place import Placer, Trunk
@@ -66,6 +67,7 @@ class House:
     rules: RulesReader
     settler: Settler
     follower: Follower
+    breakers: Breakers
 
     async def ready(self) -> None:
         """Raises while one of the stores cannot be used."""
@@ -95,7 +97,8 @@ async def house(settings: Settings) -> AsyncIterator[House]:
         rules = RulesReader(database.pool)
         settler = Settler(database.pool, ringer, rules, clock)
         follower = Follower(database.pool, settler)
-        yield House(settings, clock, database, redis, bell, ringer, rules, settler, follower)
+        breakers = Breakers(database.pool, ringer)
+        yield House(settings, clock, database, redis, bell, ringer, rules, settler, follower, breakers)
 
 
 @asynccontextmanager
@@ -181,6 +184,8 @@ async def run_scheduler(settings: Settings) -> None:
         duties.start("rest", h.settler.run_rest())
         duties.start("sweep", repeat("sweep", own.sweep_seconds, sweeper.sweep, h.clock, duties.stop))
         duties.start("recount", repeat("recount", own.recount_seconds, sweeper.recount, h.clock, duties.stop))
+        watch = repeat("breakers", LOOK_SECONDS, lambda: h.breakers.watch(settings.adapters), h.clock, duties.stop)
+        duties.start("breakers", watch)
         ticking = duties.start("tick", ticker.run(duties.stop))
         try:
             await duties.until_stopped()
@@ -195,10 +200,11 @@ async def run_worker(settings: Settings) -> None:
 
     own = settings.worker
     async with house(settings) as h, trunks(settings) as carriers, health.serving("worker.health_port", own.health_port, h.ready):
-        placer = Placer(h.database.pool, h.settler, RateBuckets(h.redis), carriers, h.clock)
+        placer = Placer(h.database.pool, h.settler, RateBuckets(h.redis), carriers, h.breakers, h.clock)
         reconciler = Reconciler(h.database.pool, h.settler, h.follower, carriers, h.clock)
         worker = DoorbellWorker(h.redis, FUNCTIONS, queue_name=QUEUE, ctx={"placer": placer}, max_jobs=own.concurrency)
         asked = DoorbellWorker(h.redis, REQUESTS, queue_name=REQUEST_QUEUE, ctx={"desk": desk(h)}, max_jobs=REQUESTS_AT_ONCE)
+        await h.breakers.started(carriers)
         duties = Duties()
         duties.start("settle", h.settler.run())
         duties.start("rest", h.settler.run_rest())

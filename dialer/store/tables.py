@@ -389,3 +389,12 @@ lanes = Table(
     _int("pending"),
     _time("next_due", null=False),
 )
+
+breakers = Table(
+    "breakers",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("offenders", ARRAY(Text), nullable=False),
+    *(_text("state"), _int("failures"), *_texts("cause", "probe")),
+    *map(_time, ("failed_at", "opened_at", "probe_at")),
+)

@@ -88,7 +88,7 @@ async def engine(
         await h.redis.flushdb()
         carriers = await stack.enter_async_context(trunks(settings))
         hooks["trunks"], hooks["house"] = carriers, h
-        placer = Placer(h.database.pool, h.settler, RateBuckets(h.redis), carriers, h.clock)
+        placer = Placer(h.database.pool, h.settler, RateBuckets(h.redis), carriers, h.breakers, h.clock)
         book = LedgerBook(h.database.pool, h.ringer, h.clock, settings.adapters, h.rules)
         sweeper = Sweeper(h.database.pool, h.settler, h.follower, h.ringer, h.clock)
         reconciler = Reconciler(h.database.pool, h.settler, h.follower, carriers, h.clock)
@@ -106,6 +106,8 @@ async def engine(
             worker = DoorbellWorker(h.redis, FUNCTIONS, queue_name=QUEUE, ctx={"placer": placer})
             duties.start("tick", ticker.run(duties.stop))
             duties.start("jobs", worker.run())
+            watch = repeat("breakers", SWEEP_SECONDS, lambda: h.breakers.watch(settings.adapters), h.clock, duties.stop)
+            duties.start("breakers", watch)
             duties.start("sweep", repeat("sweep", SWEEP_SECONDS, sweeper.sweep, h.clock, duties.stop))
         try:
             yield Engine(h, simulated, carriers, book, placer, sweeper, reconciler, duties)
