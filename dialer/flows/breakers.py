@@ -125,6 +125,8 @@ class Breakers:
             metrics.BREAKER_OPENINGS.labels(key.partition(":")[0], became.cause).inc()
             log.error("breaker of %s is open (%s): nothing is dialled there but a probe, next at %s", key, became.cause,
                       became.probe_at)  # fmt: skip
+        if became.probe_at != was.probe_at:
+            await self._ringer.wake([key])  # so that the schedulers know when it is to be tried
         return became
 
     async def probe(self, attempt: str, campaign: str, trunk: str) -> Probe:

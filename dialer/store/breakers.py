@@ -16,13 +16,14 @@ from dialer.store.rows import Row, all_rows
 from dialer.store.transaction import Transaction
 from dialer.store.written import written
 
-
 HELD: Final = """
-select b.*, clock_timestamp() as now from breakers b where b.key = any($1::text[]) and b.state <> 'closed' order by b.key for update"""
+select b.*, clock_timestamp() as now from breakers b
+where b.key = any($1::text[]) and b.state <> 'closed' order by b.key for update"""
 BEGIN: Final = "insert into breakers (key) values ($1) on conflict do nothing"
 LOCK: Final = "select b.*, clock_timestamp() as now from breakers b where b.key = $1 for update"
 WRITE: Final = """
-update breakers set state = $2, cause = $3, failures = $4, offenders = $5, failed_at = $6, opened_at = $7, probe_at = $8, probe = $9
+update breakers
+set state = $2, cause = $3, failures = $4, offenders = $5, failed_at = $6, opened_at = $7, probe_at = $8, probe = $9
 where key = $1"""
 CLOSE: Final = """
 delete from breakers where key = any($1::text[]) and ($2::bool or cause is distinct from 'endings')
