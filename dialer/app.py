@@ -27,6 +27,8 @@ from dialer.flows.requests import Desk
 from dialer.flows.ring import QUEUE, Ringer
 from dialer.flows.settle import Settler
 from dialer.flows.sweep import Sweeper
+from dialer.flows.watch import EVERY_SECONDS as WATCH_SECONDS
+from dialer.flows.watch import Watch
 from dialer.queue import Bell, DoorbellWorker, JobQueue, Quotas, RateBuckets, close, connect
 from dialer.settings import Settings
 from dialer.store import claims, revision
@@ -186,6 +188,8 @@ async def run_scheduler(settings: Settings) -> None:
         duties.start("recount", repeat("recount", own.recount_seconds, sweeper.recount, h.clock, duties.stop))
         watch = repeat("breakers", LOOK_SECONDS, lambda: h.breakers.watch(settings.adapters), h.clock, duties.stop)
         duties.start("breakers", watch)
+        looker = Watch(h.database.pool, LedgerBook(h.database.pool, h.ringer, h.clock, settings.adapters, h.rules), h.clock)
+        duties.start("watch", repeat("watch", WATCH_SECONDS, looker.look, h.clock, duties.stop))
         ticking = duties.start("tick", ticker.run(duties.stop))
         try:
             await duties.until_stopped()

@@ -213,6 +213,11 @@ async def under_way(pool: Pool, campaign: str) -> list[tuple[str, str, str | Non
     return [(r["id"], r["trunk"], r["provider_ref"]) for r in await fetch(pool, "calls_under_way", campaign)]
 
 
+async def newest_placed(pool: Pool, campaigns: Collection[str]) -> dict[str, datetime]:
+    """When these campaigns' newest calls were placed; one that placed none lately is not in the answer."""
+    return {r["id"]: r["at"] for r in await fetch(pool, "newest_placed", list(campaigns))}
+
+
 async def vitals(pool: Pool, now: datetime) -> tuple[int, int, float]:
     """Live attempts, those of them that are unknown, and by how many seconds `now` is ahead of the database's clock."""
     [r] = await fetch(pool, "vitals", now)

@@ -370,6 +370,13 @@ select id, status from campaigns where status in ('running', 'paused') order by 
 select count(*) as n from call_attempts x
 where x.campaign_contact_id = (select campaign_contact_id from call_attempts where id = $1) and x.fault = 'request'
 
+-- name: newest_placed
+-- When a call was last placed, of the newest attempts of each campaign: most are placed at once, or taken back within seconds.
+-- $1 campaign ids.
+select w.id, max(a.placing_at) as at from unnest($1::text[]) w(id) cross join lateral (
+  select placing_at from call_attempts where campaign_id = w.id order by id desc limit 20) a
+group by w.id having max(a.placing_at) is not null
+
 -- name: vitals
 -- What is worth waking somebody for. $1 now.
 select (select count(*) from call_attempts where ended_at is null) as live,

@@ -25,7 +25,7 @@ async def _plan(database: Database, text: str) -> str:
 LIVE = ("campaigns_active", "call_attempts_live", "one_live_attempt_per_")
 """Indexes of what goes on at this moment, which may be read from end to end."""
 
-LOOK_UPS = {"claim", "peek", "place", "turn", "standing", "accepted", "due", "quiet", "rest", "refusals"}
+LOOK_UPS = {"claim", "peek", "place", "turn", "standing", "accepted", "due", "quiet", "rest", "refusals", "newest_placed"}
 
 
 @pytest.mark.parametrize("name", sorted(LOOK_UPS))
