@@ -98,8 +98,8 @@ async def house(settings: Settings) -> AsyncIterator[House]:
         ringer = Ringer(bell, JobQueue(redis, QUEUE))
         rules = RulesReader(database.pool)
         settler = Settler(database.pool, ringer, rules, clock)
-        follower = Follower(database.pool, settler)
         breakers = Breakers(database.pool, ringer)
+        follower = Follower(database.pool, settler, breakers)
         yield House(settings, clock, database, redis, bell, ringer, rules, settler, follower, breakers)
 
 

@@ -7,13 +7,19 @@ placement says is read off its failure in one place (`signs`). The fence and the
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from adapters.errors import Ambiguous, PlaceError, RateLimited, Rejected, TooLate, Unavailable
 from adapters.events import Fault
+from dialer.domain.attempt import Progress
 from dialer.domain.breaker import Breaker, BreakerState, Cause, Failure, failed, probing
+from dialer.domain.conclude import Standing
+from dialer.domain.machine import AttemptState
 from dialer.domain.preflight import Reason
+from dialer.domain.storm import Ending, Endings
 from dialer.flows.ring import Ringer
 from dialer.store import breakers
 from dialer.store.attempts import Permit
@@ -61,7 +67,7 @@ def signs(fault: PlaceError | None, enrolment: str) -> Signs:
         case Rejected(fault=Fault.TRUNK):
             return Signs(Failure(Cause.TRUNK, fault.retry_after), None)
         case Rejected(fault=Fault.REQUEST, cause=cause):
-            # It answered, and only this call displeases it; a defect of ours says nothing of it.
+            # The carrier answered, and only this call displeases it; a defect of ours says nothing of it.
             return Signs(None if cause == DEFECT else True, Failure(Cause.REQUEST, who=enrolment))
         case _:
             return Signs(True, None)
@@ -92,6 +98,24 @@ class Breakers:
         self._pool = pool
         self._ringer = ringer
         self._well: set[str] = set()
+        self._endings: defaultdict[str, Endings] = defaultdict(Endings)
+
+    def believe(self, was: Standing, became: Progress, now: datetime) -> Progress:
+        """What to make of a call's ending: as it is told, or as the trunk's fault while all its calls end so. Anything else stays
+        as it is. Then `report`."""
+        if became.state is not AttemptState.ENDED or was.progress.state is AttemptState.ENDED:
+            return became
+        return self._endings[was.trunk].believe(was.attempt, was.to_number, became, now)
+
+    async def report(self, trunk: str) -> None:
+        """Open the breaker of a trunk whose endings say so."""
+        if trunk in self._endings and self._endings[trunk].blamed:
+            self._endings[trunk].blamed = False
+            try:
+                await self.failed(f"trunk:{trunk}", Failure(Cause.ENDINGS))
+            except Exception:  # the endings themselves are written
+                self._endings[trunk].blamed = True
+                log.exception("trunk %s: that all its calls fail could not be kept; its next ending tries again", trunk)
 
     async def tell(self, permit: Permit, fault: PlaceError | None) -> Reason | None:
         """A placement came to this (None = accepted). What its contact waits for now, None while no breaker that it speaks of
@@ -107,6 +131,9 @@ class Breakers:
         good = [key for key, sign in told if sign is True and key in permit.probes]
         if good:
             await self.close(good)
+        if fault is None:
+            self._endings[permit.trunk].note(Ending(permit.attempt, permit.to_number, Fault.NONE))
+        await self.report(permit.trunk)
         return reason_of(held)
 
     def well(self, key: str) -> None:

@@ -8,15 +8,16 @@ row from which the carrier can be asked; nothing here is done twice.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from adapters.base import Call, Departure, TelephonyAdapter
 from adapters.errors import Ambiguous, PlaceError, RateLimited, Rejected, TooLate, Unavailable
 from adapters.events import Fault, Outcome
 from adapters.failpoints import failpoint
-from dialer.domain.attempt import Turn
-from dialer.domain.conclude import conclude, excuse, recall
+from dialer.domain.attempt import Progress, Turn
+from dialer.domain.conclude import Standing, conclude, excuse, recall
 from dialer.domain.fence import FENCE_SECONDS
 from dialer.domain.machine import UNFINISHED_PLACING, AttemptState
 from dialer.domain.preflight import Reason
@@ -156,7 +157,9 @@ class Placer:
         held = await self._tell(permit, fault)
         refused = isinstance(fault, Rejected) and fault.fault is Fault.REQUEST
         refusals = await attempts.refusals(self._pool, permit.attempt) if refused and held is None else 0
-        await self._settler.settle(permit.attempt, lambda case: after_failure(case, fault, held, refusals))
+        believe = self._breakers.believe
+        await self._settler.settle(permit.attempt, lambda case: after_failure(case, fault, held, refusals, believe))
+        await self._breakers.report(permit.trunk)
         sign = signs(fault, permit.enrolment).trunk
         return sign if isinstance(sign, bool) or sign is None else False
 
@@ -168,10 +171,12 @@ class Placer:
             return None
 
 
-def after_failure(case: Case, fault: PlaceError, held: Reason | None = None, refusals: int = 0) -> Turn | None:
+def after_failure(
+    case: Case, fault: PlaceError, held: Reason | None, refusals: int, believe: Callable[[Standing, Progress, datetime], Progress]
+) -> Turn | None:
     """What a failed placement makes of its attempt; None when an event has told more already. `held`: why a breaker is open now,
     which then paces what comes, and the contact bears nothing of it; `refusals`: how often just this contact was refused
-    before."""
+    before; `believe` judges a verdict on the number."""
     standing, now = case.stand.standing, case.now
     if standing.progress.state not in UNFINISHED_PLACING:
         return None
@@ -191,7 +196,7 @@ def after_failure(case: Case, fault: PlaceError, held: Reason | None = None, ref
                 cause=cause,
                 ended_at=now,
             )
-            return conclude(standing, became, case.rules, now)
+            return conclude(standing, believe(standing, became, now), case.rules, now)
         case Rejected(fault=blamed, cause=cause):
             if held is not None:
                 return recall(standing, held, now, now, fault=blamed, cause=cause)

@@ -76,14 +76,21 @@ def settings_for(database_url: str, redis_url: str, base_url: str, **trunk: obje
 
 @asynccontextmanager
 async def engine(
-    database_url: str, redis_url: str, script: Script, *, running: bool = True, tick: float = 0.5, **trunk: object
+    database_url: str,
+    redis_url: str,
+    script: Script,
+    *,
+    running: bool = True,
+    tick: float = 0.5,
+    base_url: str | None = None,
+    **trunk: object,
 ) -> AsyncIterator[Engine]:
-    """`running` False: everything is built, and nothing ticks, takes jobs or sweeps by itself. `tick`: seconds. `trunk`: options
-    of the trunk; a `base_url` leads to another carrier than the one that is started."""
+    """`running` False: everything is built, and nothing ticks, takes jobs or sweeps by itself. `tick`: seconds.
+    `base_url`: of another carrier than the one that is started; `trunk`: further options of the trunk."""
     async with AsyncExitStack() as stack:
         simulated = await stack.enter_async_context(carrier(script))
         hooks, url = await stack.enter_async_context(_callbacks())
-        settings = settings_for(database_url, redis_url, **({"base_url": simulated.url} | trunk))
+        settings = settings_for(database_url, redis_url, base_url or simulated.url, **trunk)
         settings = settings.model_copy(update={"http": settings.http.model_copy(update={"public_url": url})})
         h = await stack.enter_async_context(house(settings))
         await h.redis.flushdb()

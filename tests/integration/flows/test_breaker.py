@@ -242,3 +242,46 @@ async def test_when_every_call_of_a_campaign_is_refused_it_alone_is_held_back_an
                 await dial(e, s)
         assert await breakers.all_of(e.pool) == {}
         await laws_hold(e.pool)
+
+
+async def test_many_invalid_numbers_at_once_are_the_trunks_fault(database_url: str, redis_url: str) -> None:
+    async with engine(database_url, redis_url, quick(answer=0.0, invalid=1.0)) as e:
+        s = await seed(e.pool, contacts=60, concurrency=8)
+        await e.until("select state <> 'closed' and cause = 'endings' from breakers where key = $1", KEY)
+        await e.until("select count(*) = 0 from call_attempts where ended_at is null")
+        lost = await e.pool.fetchval("select count(*) from campaign_contacts where status = 'failed'")
+        assert lost <= 4, "those whom nobody could yet know to be innocent"
+        assert await e.pool.fetchval("select max(attempts) from campaign_contacts where status <> 'failed'") == 0
+        e.carrier.script = quick()
+        await e.pool.execute("update breakers set probe_at = now()")
+        await e.until("select count(*) = 0 from breakers", timeout=20)
+        assert await e.pool.fetchval("select status from campaigns where id = $1", s.campaign) == "running"
+        await e.until("select count(*) >= 40 from campaign_contacts where outcome = 'answered'")
+        await laws_hold(e.pool)
+
+
+async def test_a_carrier_that_takes_calls_of_which_none_rings_is_held_back(database_url: str, redis_url: str) -> None:
+    async with engine(database_url, redis_url, quick(answer=0.0, unreachable=1.0)) as e:
+        await seed(e.pool, contacts=60, concurrency=8)
+        await e.until("select state <> 'closed' and cause = 'endings' from breakers where key = $1", KEY)
+        assert await e.pool.fetchval("select count(*) from campaign_contacts where attempts > 0 or status = 'failed'") == 0
+        await laws_hold(e.pool)
+
+
+async def test_a_carrier_that_cannot_be_reached_is_not_one_that_does_not_know(database_url: str, redis_url: str) -> None:
+    """Nobody is given up as unknown because the carrier was dead for ten minutes."""
+    script = quick(faults=Faults(error_before=1.0))
+    async with engine(database_url, redis_url, script, running=False) as e:
+        s = await seed(e.pool, contacts=1)
+        await dial(e, s)
+        assert await e.pool.fetchval("select state from call_attempts") == "unknown"
+        port = e.carrier.port
+        await e.carrier.__aexit__(None, None, None)
+        await e.pool.execute("update call_attempts set placing_at = placing_at - interval '11 minutes'")
+        assert await e.reconciler.sweep() == 1
+        assert await e.pool.fetchval("select state from call_attempts") == "unknown"
+        async with carrier(port=port):
+            await e.pool.execute("update call_attempts set asked_at = null")
+            assert await e.reconciler.sweep() == 1
+        assert await e.pool.fetchval("select state from call_attempts") == "recalled"
+        assert await e.pool.fetchval("select status from campaign_contacts") == "pending"
