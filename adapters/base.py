@@ -46,6 +46,14 @@ class Capabilities:
     settle: float
 
 
+@dataclass(slots=True)
+class Departure:
+    """Whether anything of a placement was handed to the network. `adapters.http.post_once` marks it; an adapter that sends by
+    another way marks it before its first byte. A defect that strikes before that is known to have placed nothing."""
+
+    begun: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One attempt to be placed. `ring` and `limit` are seconds; `not_after` is UTC: past it nothing may ring any more.
@@ -65,6 +73,7 @@ class Call:
     start_before: float
     labels: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, Any] = field(default_factory=dict)
+    departure: Departure = field(default_factory=Departure, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

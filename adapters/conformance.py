@@ -150,6 +150,7 @@ async def _places_one_call(harness: Harness) -> None:
         ref = await adapter.place(call)
     _hold(isinstance(ref, str) and ref, "place returned no id")
     _hold(harness.requests(call.attempt) == 1, "not exactly one request was sent")
+    _hold(call.departure.begun, "a request was sent and call.departure does not say so")
 
 
 @_case(Act.HUMAN)

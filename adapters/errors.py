@@ -18,23 +18,23 @@ class AdapterError(Exception):
 class PlaceError(AdapterError):
     """The call could not be placed."""
 
+    def __init__(self, detail: str = "", *, retry_after: float | None = None) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+        """Seconds the carrier asked us to wait, if it said so."""
+
 
 class Rejected(PlaceError):
     """The carrier refused the call: certainly not placed."""
 
-    def __init__(self, detail: str = "", *, fault: Fault, cause: str | None = None) -> None:
-        super().__init__(detail)
+    def __init__(self, detail: str = "", *, fault: Fault, cause: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(detail, retry_after=retry_after)
         self.fault = fault
         self.cause = cause
 
 
 class RateLimited(PlaceError):
     """The carrier asked to slow down: certainly not placed."""
-
-    def __init__(self, detail: str = "", *, retry_after: float | None = None) -> None:
-        super().__init__(detail)
-        self.retry_after = retry_after
-        """Seconds the carrier asked us to wait, if it said so."""
 
 
 class Unavailable(PlaceError):

@@ -46,6 +46,7 @@ class Fault(StrEnum):
 
     NONE: somebody was reached. CALLEE: counts, retried on the campaign's cadence. NUMBER: never dialled again.
     TRUNK: does not count, retried soon, bounded per day. CONFIG: does not count, a person has to mend something.
+    REQUEST: the carrier (or our code) cannot make just this call: does not count, given up after a few tries.
     """
 
     NONE = "none"
@@ -53,6 +54,7 @@ class Fault(StrEnum):
     NUMBER = "number"
     TRUNK = "trunk"
     CONFIG = "config"
+    REQUEST = "request"
 
 
 @dataclass(frozen=True, slots=True)

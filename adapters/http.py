@@ -20,12 +20,17 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import StreamWriter
 from aiohttp.payload import BytesPayload
 
+from adapters.base import Departure
 from adapters.errors import Ambiguous, PlaceError, RateLimited, Rejected, TooLate, Unavailable
 from adapters.events import Fault
 from adapters.failpoints import failpoint
 
 LONGEST_ANSWER = 1 << 20
 """Bytes of an answer that are read; no carrier needs more to acknowledge a call."""
+
+
+OF_THE_REQUEST = frozenset({400, 413, 414, 415, 422, 431})
+"""Statuses that find fault with what was asked, not with who asked or where."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +56,15 @@ class _Fence(BytesPayload):
     before any byte leaves; a check when the connection is ready would leave a gap for a blocked event loop.
     """
 
-    def __init__(self, body: bytes, content_type: str, start_before: float) -> None:
+    def __init__(self, body: bytes, content_type: str, start_before: float, departure: Departure) -> None:
         super().__init__(body, content_type=content_type)
         self._start_before = start_before
+        self._departure = departure
         self.late = False
-        self.sent = False
+
+    @property
+    def sent(self) -> bool:
+        return self._departure.begun
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
         failpoint("K2")
@@ -65,23 +74,25 @@ class _Fence(BytesPayload):
         transport = writer.transport if isinstance(writer, StreamWriter) else None
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the connection was closed before the request was sent")
-        self.sent = True
+        self._departure.begun = True
         await super().write_with_length(writer, content_length)
 
 
 def refused(answer: Answer) -> PlaceError:
     """What a non-2xx answer to a placement says, for carriers that do not say it more exactly.
 
-    429 → `RateLimited`; other 4xx and 307/308 (which by definition were not acted upon) → `Rejected`, a person must look.
-    408 and 409 may speak of a request that a gateway passed on, a 303 may follow a call that was placed, 5xx says nothing:
-    `Ambiguous`.
+    429 → `RateLimited`; other 4xx and 307/308 (which by definition were not acted upon) → `Rejected`: by what is wrong with
+    just this call (`REQUEST`), else a person must look (`CONFIG`). 408 and 409 may speak of a request that a gateway passed on,
+    a 303 may follow a call that was placed, 5xx says nothing: `Ambiguous`. Each with the `Retry-After` that came with it.
     """
     detail = f"the carrier answered HTTP {answer.status}"
+    wait = retry_after(answer.headers)
     if answer.status == 429:
-        return RateLimited(detail, retry_after=retry_after(answer.headers))
+        return RateLimited(detail, retry_after=wait)
     if answer.status in {307, 308} or (400 <= answer.status < 500 and answer.status not in {408, 409}):
-        return Rejected(detail, fault=Fault.CONFIG, cause=f"http_{answer.status}")
-    return Ambiguous(detail)
+        fault = Fault.REQUEST if answer.status in OF_THE_REQUEST else Fault.CONFIG
+        return Rejected(detail, fault=fault, cause=f"http_{answer.status}", retry_after=wait)
+    return Ambiguous(detail, retry_after=wait)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -112,20 +123,22 @@ async def post_once(
     headers: Mapping[str, str] | None = None,
     timeout: float,
     start_before: float,
+    departure: Departure,
     refusal: Callable[[Answer], PlaceError] = refused,
 ) -> Answer:
     """Transmit one placement; return the 2xx answer or raise what is known.
 
     `timeout` is seconds for the whole exchange; `start_before` a reading of `time.monotonic()`, and a connection that is not
-    ready by then is given up. `refusal` reads any other answer; it must return `Ambiguous` unless the carrier certainly did
-    not act. Raises `TooLate` or `Unavailable` when nothing was sent, `Ambiguous` when something was and no answer came.
+    ready by then is given up; `departure` is marked when the request is handed over. `refusal` reads any other answer; it must
+    return `Ambiguous` unless the carrier certainly did not act. Raises `TooLate` or `Unavailable` when nothing was sent,
+    `Ambiguous` when something was and no answer came.
     """
     if session.closed:
         raise Unavailable("the adapter is closed")
     patience = start_before - time.monotonic()
     if patience <= 0:
         raise TooLate
-    fence = _Fence(body, content_type, start_before)
+    fence = _Fence(body, content_type, start_before, departure)
     try:
         async with session.post(
             url,

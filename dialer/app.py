@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from adapters.failpoints import failpoint_during
 from dialer import health
+from dialer.flows.breakers import Breakers
 from dialer.flows.follow import Follower
 from dialer.flows.hang_up import hang_up_campaign
 from dialer.flows.place import Placer, Trunk
@@ -26,6 +27,8 @@ from dialer.flows.requests import Desk
 from dialer.flows.ring import QUEUE, Ringer
 from dialer.flows.settle import Settler
 from dialer.flows.sweep import Sweeper
+from dialer.flows.watch import EVERY_SECONDS as WATCH_SECONDS
+from dialer.flows.watch import Watch
 from dialer.queue import Bell, DoorbellWorker, JobQueue, Quotas, RateBuckets, close, connect
 from dialer.settings import Settings
 from dialer.store import claims, revision
@@ -66,6 +69,7 @@ class House:
     rules: RulesReader
     settler: Settler
     follower: Follower
+    breakers: Breakers
 
     async def ready(self) -> None:
         """Raises while one of the stores cannot be used."""
@@ -94,8 +98,9 @@ async def house(settings: Settings) -> AsyncIterator[House]:
         ringer = Ringer(bell, JobQueue(redis, QUEUE))
         rules = RulesReader(database.pool)
         settler = Settler(database.pool, ringer, rules, clock)
-        follower = Follower(database.pool, settler)
-        yield House(settings, clock, database, redis, bell, ringer, rules, settler, follower)
+        breakers = Breakers(database.pool, ringer)
+        follower = Follower(database.pool, settler, breakers)
+        yield House(settings, clock, database, redis, bell, ringer, rules, settler, follower, breakers)
 
 
 @asynccontextmanager
@@ -181,6 +186,10 @@ async def run_scheduler(settings: Settings) -> None:
         duties.start("rest", h.settler.run_rest())
         duties.start("sweep", repeat("sweep", own.sweep_seconds, sweeper.sweep, h.clock, duties.stop))
         duties.start("recount", repeat("recount", own.recount_seconds, sweeper.recount, h.clock, duties.stop))
+        watch = repeat("breakers", LOOK_SECONDS, lambda: h.breakers.watch(settings.adapters), h.clock, duties.stop)
+        duties.start("breakers", watch)
+        looker = Watch(h.database.pool, LedgerBook(h.database.pool, h.ringer, h.clock, settings.adapters, h.rules), h.clock)
+        duties.start("watch", repeat("watch", WATCH_SECONDS, looker.look, h.clock, duties.stop))
         ticking = duties.start("tick", ticker.run(duties.stop))
         try:
             await duties.until_stopped()
@@ -195,10 +204,11 @@ async def run_worker(settings: Settings) -> None:
 
     own = settings.worker
     async with house(settings) as h, trunks(settings) as carriers, health.serving("worker.health_port", own.health_port, h.ready):
-        placer = Placer(h.database.pool, h.settler, RateBuckets(h.redis), carriers, h.clock)
+        placer = Placer(h.database.pool, h.settler, RateBuckets(h.redis), carriers, h.breakers, h.clock)
         reconciler = Reconciler(h.database.pool, h.settler, h.follower, carriers, h.clock)
         worker = DoorbellWorker(h.redis, FUNCTIONS, queue_name=QUEUE, ctx={"placer": placer}, max_jobs=own.concurrency)
         asked = DoorbellWorker(h.redis, REQUESTS, queue_name=REQUEST_QUEUE, ctx={"desk": desk(h)}, max_jobs=REQUESTS_AT_ONCE)
+        await h.breakers.started(carriers)
         duties = Duties()
         duties.start("settle", h.settler.run())
         duties.start("rest", h.settler.run_rest())

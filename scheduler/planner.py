@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from scheduler.pacing import Allowance, Claim, Number, share
@@ -62,11 +62,13 @@ class CampaignView:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What the ledger says at `now` (UTC). `free`: scope key → free slots; an absent key is unlimited."""
+    """What the ledger says at `now` (UTC). `free`: scope key → free slots; an absent key is unlimited. `reopens`: scope key →
+    seconds until it has room again, of those of which that is known."""
 
     now: datetime
     campaigns: tuple[CampaignView, ...]
     free: Mapping[str, int]
+    reopens: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

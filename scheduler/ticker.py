@@ -60,6 +60,7 @@ class Ticker:
         self._due = clock.monotonic()  # when everything is to be looked at again
         self._locked: frozenset[str] = frozenset()
         self._look = FIRST_LOOK
+        self._reopens: dict[str, float] = {}  # scope key → when it has room again
 
     async def run(self, stop: asyncio.Event) -> None:
         """Tick until `stop` is set. Raises nothing but cancellation."""
@@ -82,6 +83,8 @@ class Ticker:
         if rung is None:
             self._due = self._clock.monotonic() + self._tick
         snapshot = await self._book.snapshot(rung)
+        read = self._clock.monotonic()
+        self._reopens |= {key: read + seconds for key, seconds in snapshot.reopens.items()}
         rates = {f"campaign:{view.id}": view.calls_per_second for view in snapshot.campaigns if view.calls_per_second is not None}
         if rung is None:
             self._recent.keep({view.id for view in snapshot.campaigns}, rates.keys())
@@ -114,10 +117,13 @@ class Ticker:
             until = min(until, now + self._look)
         if renewal is not None:
             until = min(until, now + renewal[0])
+        until = min(until, *self._reopens.values()) if self._reopens else until
         rang = await self._wake.wait(until - now) if until > now else frozenset[str]()
         woke = self._clock.monotonic()
+        opened = frozenset(key for key, at in self._reopens.items() if at <= woke)
+        self._reopens = {key: at for key, at in self._reopens.items() if key not in opened}
         if woke >= self._due:
             return None
         if renewal is not None and woke >= now + renewal[0]:
             rang |= renewal[1]
-        return rang | self._locked
+        return rang | opened | self._locked

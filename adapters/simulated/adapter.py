@@ -71,6 +71,7 @@ class SimulatedAdapter:
             body=json.dumps(order).encode(),
             timeout=self._timeout,
             start_before=call.start_before,
+            departure=call.departure,
             refusal=_refused,
         )
         try:

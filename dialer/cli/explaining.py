@@ -23,10 +23,12 @@ SAID = {
     "not_started": "the campaign was not started",
     "number_busy": "the person or the number is in another call",
     "paused": "the campaign is paused",
-    "rate": "calls per second are limited",
+    "quarantined": "no call could be made of it, each was refused; its calls tell why",
+    "rate": "calls per second are limited, or the carrier asked to wait",
     "run_limit": "the run has used up its calls",
     "suppressed": "the number is suppressed",
-    "trunk_config": "the assistant, its trunk or the campaign's rules are not ready",
+    "trunk_breaker": "the carrier does not take calls; it is tried again every few seconds",
+    "trunk_config": "the assistant, its trunk or the campaign's rules are not ready, or the carrier refuses our configuration",
     "window": "outside the call window",
 }
 READY = "nothing: called at the next look"

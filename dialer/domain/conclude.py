@@ -11,7 +11,7 @@ from dialer.domain.campaign import CampaignRules
 from dialer.domain.machine import AttemptState, ContactStatus
 from dialer.domain.outcome import Disposition, disposition, reached
 from dialer.domain.preflight import for_ever
-from dialer.domain.retry import CallAgain, Record, decide, excused
+from dialer.domain.retry import CallAgain, Record, decide, excused, refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +83,29 @@ def _ended(turn: Turn, was: Standing, outcome: Outcome, fault: Fault, rules: Cam
     return replace(turn, enrolment=ContactStatus.PENDING, next_at=max(decision.at, was.suppressed_until or decision.at))
 
 
-def recall(was: Standing, reason: str, at: datetime, now: datetime, *, never: Disposition | None = None) -> Turn:
+def recall(
+    was: Standing,
+    reason: str,
+    at: datetime,
+    now: datetime,
+    *,
+    never: Disposition | None = None,
+    fault: Fault | None = None,
+    cause: str | None = None,
+) -> Turn:
     """Take back an attempt that was certainly not placed: no attempt counted; the contact waits until `at`, or is skipped."""
-    became = replace(was.progress, state=AttemptState.RECALLED, outcome=None, ended_at=now)
+    became = replace(was.progress, state=AttemptState.RECALLED, outcome=None, fault=fault, cause=cause, ended_at=now)
     turn = Turn(was.attempt, was.campaign, was.scopes, was.progress.state, was.progress.outcome, became, reason=reason)
     if never is not None:
         return replace(turn, enrolment=ContactStatus.SKIPPED, enrolment_outcome=never)
     return replace(turn, enrolment=ContactStatus.PENDING, next_at=at)
 
 
-def excuse(was: Standing, fault: Fault, reason: str, now: datetime) -> Turn:
-    """Take back an attempt that the carrier or the way to it refused: not counted, but bounded."""
-    decision = excused(fault, was.record, now)
-    turn = recall(was, reason, decision.at if isinstance(decision, CallAgain) else now, now)
+def excuse(was: Standing, fault: Fault, reason: str, now: datetime, *, cause: str | None = None, refusals: int = 0) -> Turn:
+    """Take back an attempt that the carrier or the way to it refused: not counted, but bounded. `refusals`: how often that
+    happened before to just this contact."""
+    decision = refused(refusals, was.record, now) if fault is Fault.REQUEST else excused(fault, was.record, now)
+    turn = recall(was, reason, decision.at if isinstance(decision, CallAgain) else now, now, fault=fault, cause=cause)
     if isinstance(decision, CallAgain):
         return replace(turn, excused=True)
     return replace(

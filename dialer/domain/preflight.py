@@ -32,11 +32,13 @@ class Reason(StrEnum):
     NEVER_CALLABLE = "never_callable"
     NUMBER_BUSY = "number_busy"
     CALLER_IDS_EXHAUSTED = "caller_ids_exhausted"
+    TRUNK_BREAKER = "trunk_breaker"
     TRUNK_CONFIG = "trunk_config"
     RUN_LIMIT = "run_limit"
     PAUSED = "paused"
     NOT_STARTED = "not_started"
     ATTEMPTS_EXHAUSTED = "attempts_exhausted"
+    QUARANTINED = "quarantined"
     ENDED = "ended"
 
 
@@ -44,8 +46,9 @@ class Reason(StrEnum):
 class Facts:
     """What stands at one moment. Times are UTC; `suppressed_until` is `datetime.max`-like for ever and None for not at all;
     `free` None = no limit; `busy` = a live attempt to this person or number exists elsewhere; `starts_at` the appointed time of a
-    campaign that waits for it; `caller_ids_at` when those whose day is used up may be shown again; `deferred` why
-    `next_attempt_at` lies ahead, where it is not the delay of a retry; `given_up` why the contact is not called any more."""
+    campaign that waits for it; `held` why a breaker holds the trunk or the campaign back, and `held_until` when it is tried next,
+    if that may help; `caller_ids_at` when those whose day is used up may be shown again; `deferred` why `next_attempt_at` lies
+    ahead, where it is not the delay of a retry; `given_up` why the contact is not called any more."""
 
     campaign_status: CampaignStatus
     pause_reason: str | None
@@ -59,6 +62,8 @@ class Facts:
     budget: int | None
     caller_ids: int
     trunk_ready: bool
+    held: Reason | None = None
+    held_until: datetime | None = None
     busy: bool = False
     starts_at: datetime | None = None
     caller_ids_at: datetime | None = None
@@ -126,6 +131,8 @@ def by_campaign(facts: Facts) -> Wait | None:
         return Wait(Reason.NOT_STARTED, facts.starts_at)
     if not facts.trunk_ready or facts.rules is None:
         return Wait(Reason.TRUNK_CONFIG)
+    if facts.held is not None:
+        return Wait(facts.held, facts.held_until)
     if facts.caller_ids == 0:
         return Wait(Reason.CALLER_IDS_EXHAUSTED, facts.caller_ids_at)
     if facts.budget == 0:

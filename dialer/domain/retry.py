@@ -1,7 +1,8 @@
 """After a call: again, and when, or done, and how.
 
 Pure. Declined is retried like busy. A failure that is the trunk's or the configuration's does not use up one of the contact's
-attempts, but is bounded (`EXCUSED_A_DAY`), so that a broken trunk cannot spin on one contact for ever.
+attempts, but is bounded (`EXCUSED_A_DAY`), so that a broken trunk cannot spin on one contact for ever. A call that nobody can
+make, because the carrier or our own code refuses just this one, is given up after `REFUSED_MOST` tries.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from scheduler.backoff import Backoff
 EXCUSED_A_DAY = 20
 EXCUSED_FIRST_SECONDS = 5
 EXCUSED_LONGEST_SECONDS = 300
+REFUSED_MOST = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def decide(outcome: Outcome, fault: Fault, policy: RetryPolicy, record: Record, 
     word = disposition(outcome)
     if outcome is Outcome.UNKNOWN:
         return Done(ContactStatus.FAILED, "unknown", counted=True)
-    if fault in (Fault.TRUNK, Fault.CONFIG):
+    if fault in (Fault.TRUNK, Fault.CONFIG, Fault.REQUEST):
         return excused(fault, record, now)
     if fault is Fault.NUMBER:
         return Done(ContactStatus.FAILED, word, counted=True)
@@ -83,3 +85,10 @@ def excused(fault: Fault, record: Record, now: datetime) -> Decision:
         return Done(ContactStatus.FAILED, f"{fault}_failures", counted=False, excused=True)
     wait = min(EXCUSED_FIRST_SECONDS * 2**record.excused_today, EXCUSED_LONGEST_SECONDS)
     return CallAgain(now + timedelta(seconds=wait), f"{fault}_failure", counted=False, excused=True)
+
+
+def refused(before: int, record: Record, now: datetime) -> Decision:
+    """What follows when a contact's call was refused for its own sake, as it had been `before` times already."""
+    if before + 1 >= REFUSED_MOST:
+        return Done(ContactStatus.FAILED, "quarantined", counted=False, excused=True)
+    return excused(Fault.REQUEST, record, now)

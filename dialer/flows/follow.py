@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from adapters.events import CallEvent
 from dialer.domain.attempt import Turn, fold
 from dialer.domain.conclude import conclude
+from dialer.flows.breakers import Breakers
 from dialer.flows.settle import Case, Decide, Settler
 from dialer.store import attempts
 from dialer.store.database import Pool
@@ -19,9 +20,10 @@ from dialer.telemetry import metrics
 
 
 class Follower:
-    def __init__(self, pool: Pool, settler: Settler) -> None:
+    def __init__(self, pool: Pool, settler: Settler, breakers: Breakers) -> None:
         self._pool = pool
         self._settler = settler
+        self._breakers = breakers
 
     async def follow(self, trunk: str, events: Sequence[CallEvent]) -> None:
         """Returns when the events are committed, and what they mean with them or left to the sweep."""
@@ -29,13 +31,24 @@ class Follower:
             metrics.EVENTS.labels(event.phase).inc()
         told = _by_attempt(event for event in events if event.attempt)
         await asyncio.gather(
-            *(self._settler.settle(attempt, _follow(group, trunk), trunk, group) for attempt, group in told.items())
+            *(self._settler.settle(attempt, self._made_of(group, trunk), trunk, group) for attempt, group in told.items())
         )
+        await self._breakers.report(trunk)
 
     async def refollow(self, ids: Sequence[str]) -> None:
         """Make of these attempts what is already written about them."""
         told = _by_attempt(await attempts.events_of(self._pool, ids) if ids else ())
-        await asyncio.gather(*(self._settler.settle(attempt, _follow(group)) for attempt, group in told.items()))
+        await asyncio.gather(*(self._settler.settle(attempt, self._made_of(group)) for attempt, group in told.items()))
+
+    def _made_of(self, events: Sequence[CallEvent], trunk: str | None = None) -> Decide:
+        def decide(case: Case) -> Turn | None:
+            standing = case.stand.standing
+            if trunk is not None and standing.trunk != trunk:
+                return None  # another trunk has nothing to say about this call
+            became = self._breakers.believe(standing, fold(standing.progress, events), case.now)
+            return conclude(standing, became, case.rules, case.now)
+
+        return decide
 
 
 def _by_attempt(events: Iterable[CallEvent]) -> dict[str, list[CallEvent]]:
@@ -43,13 +56,3 @@ def _by_attempt(events: Iterable[CallEvent]) -> dict[str, list[CallEvent]]:
     for event in events:
         groups.setdefault(event.attempt, []).append(event)
     return groups
-
-
-def _follow(events: Sequence[CallEvent], trunk: str | None = None) -> Decide:
-    def decide(case: Case) -> Turn | None:
-        standing = case.stand.standing
-        if trunk is not None and standing.trunk != trunk:
-            return None  # another trunk has nothing to say about this call
-        return conclude(standing, fold(standing.progress, events), case.rules, case.now)
-
-    return decide

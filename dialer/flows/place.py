@@ -8,17 +8,21 @@ row from which the carrier can be asked; nothing here is done twice.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
-from adapters.base import Call, TelephonyAdapter
+from adapters.base import Call, Departure, TelephonyAdapter
 from adapters.errors import Ambiguous, PlaceError, RateLimited, Rejected, TooLate, Unavailable
 from adapters.events import Fault, Outcome
 from adapters.failpoints import failpoint
-from dialer.domain.attempt import Turn
-from dialer.domain.conclude import conclude, excuse, recall
+from dialer.domain.attempt import Progress, Turn
+from dialer.domain.conclude import Standing, conclude, excuse, recall
 from dialer.domain.fence import FENCE_SECONDS
 from dialer.domain.machine import UNFINISHED_PLACING, AttemptState
+from dialer.domain.preflight import Reason
+from dialer.flows.breakers import DEFECT, Breakers, signs
+from dialer.flows.caution import Caution
 from dialer.flows.gather import Gather
 from dialer.flows.recall import BREATH, refuse
 from dialer.flows.settle import Case, Settler
@@ -44,8 +48,18 @@ class Trunk:
 class Placer:
     """`run_fence` and `run_accepted` have to be running."""
 
-    def __init__(self, pool: Pool, settler: Settler, rates: RateBuckets, trunks: Mapping[str, Trunk], clock: Clock) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        settler: Settler,
+        rates: RateBuckets,
+        trunks: Mapping[str, Trunk],
+        breakers: Breakers,
+        clock: Clock,
+    ) -> None:
         self._pool = pool
+        self._breakers = breakers
+        self._cautions = {name: Caution(clock) for name in trunks}
         self._settler = settler
         self._rates = rates
         self._trunks = trunks
@@ -62,33 +76,56 @@ class Placer:
     async def place(self, attempt: str, campaign: str, trunk: str) -> None:
         """Dial one released attempt. Harmless for one that is not queued any more, however often it is called."""
         configured = self._trunks.get(trunk)
-        if configured is None or not await self._token(trunk, configured.rate):
+        if configured is None or not await self._cautions[trunk].enter():
             await self._settler.settle(attempt, refuse)
             return
-        passed = await self._fence((attempt, campaign))
-        if passed is None:
-            await self._settler.settle(attempt, refuse)
-            return
-        permit, since = passed
-        if permit.trunk != trunk:  # not a job of ours: the book would ask another carrier for this call
-            await self._failed(attempt, TooLate())
-            return
+        well: bool | None = None
+        try:
+            if not await self._token(trunk, configured.rate):
+                await self._settler.settle(attempt, refuse)
+                return
+            passed, held = await self._pass(attempt, campaign, trunk)
+            if passed is None:
+                await self._settler.settle(attempt, lambda case: refuse(case, held))
+                return
+            permit, since = passed
+            if permit.trunk != trunk:  # not a job of ours: the book would ask another carrier for this call
+                await self._failed(permit, TooLate())
+                return
+            well = await self._dial(permit, configured, since + FENCE_SECONDS)
+        finally:
+            self._cautions[trunk].leave(well)
+
+    async def _pass(self, attempt: str, campaign: str, trunk: str) -> tuple[tuple[Permit, float] | None, Reason | None]:
+        """Through the fence, or what an open breaker makes the attempt wait for."""
+        if (passed := await self._fence((attempt, campaign))) is not None:
+            return passed, None
+        probe = await self._breakers.probe(attempt, campaign, trunk)
+        return await self._fence((attempt, campaign)) if probe.granted else None, probe.held
+
+    async def _dial(self, permit: Permit, trunk: Trunk, start_before: float) -> bool | None:
+        """One transmission, and what it came to; whether the carrier is well, None = nobody knows."""
         started = self._clock.monotonic()
+        departure = Departure()
         failpoint("K1")
         try:
-            ref = await configured.adapter.place(_call(permit, configured.callback_url, since + FENCE_SECONDS))
+            ref = await trunk.adapter.place(_call(permit, trunk.callback_url, start_before, departure))
         except PlaceError as fault:
-            await self._failed(attempt, fault)
+            return await self._failed(permit, fault)
         except Exception as fault:
-            log.exception("adapter of trunk %s failed in an unforeseen way; the call counts as maybe placed", trunk)
-            await self._failed(attempt, Ambiguous(repr(fault)))
+            log.exception("adapter of trunk %s failed in an unforeseen way", permit.trunk)
+            if departure.begun:
+                return await self._failed(permit, Ambiguous(type(fault).__name__))
+            return await self._failed(permit, Rejected(type(fault).__name__, fault=Fault.REQUEST, cause=DEFECT))
         else:
             metrics.PLACEMENTS.labels("placed").inc()
             failpoint("K4")
-            await self._accepted((attempt, ref))
+            await self._accepted((permit.attempt, ref))
             failpoint("K5")
+            await self._tell(permit, None)
+            return True
         finally:
-            metrics.PLACE_SECONDS.labels(trunk).observe(self._clock.monotonic() - started)
+            metrics.PLACE_SECONDS.labels(permit.trunk).observe(self._clock.monotonic() - started)
 
     async def _token(self, trunk: str, rate: float | None) -> bool:
         if rate is None:
@@ -112,19 +149,44 @@ class Placer:
         await attempts.accepted(self._pool, dict(refs))
         return [None] * len(refs)
 
-    async def _failed(self, attempt: str, fault: PlaceError) -> None:
+    async def _failed(self, permit: Permit, fault: PlaceError) -> bool | None:
+        """Settle what was not placed, or maybe; whether the carrier is well, None = nobody knows."""
         metrics.PLACEMENTS.labels(_label(fault)).inc()
         if not isinstance(fault, TooLate):
-            log.warning("attempt %s: %s: %s", attempt, type(fault).__name__, fault)
-        await self._settler.settle(attempt, lambda case: after_failure(case, fault))
+            log.warning("attempt %s: %s: %s", permit.attempt, type(fault).__name__, fault)
+        held = await self._tell(permit, fault)
+        refused = isinstance(fault, Rejected) and fault.fault is Fault.REQUEST
+        refusals = await attempts.refusals(self._pool, permit.attempt) if refused and held is None else 0
+        believe = self._breakers.believe
+        await self._settler.settle(permit.attempt, lambda case: after_failure(case, fault, held, refusals, believe))
+        await self._breakers.report(permit.trunk)
+        sign = signs(fault, permit.enrolment).trunk
+        return sign if isinstance(sign, bool) or sign is None else False
+
+    async def _tell(self, permit: Permit, fault: PlaceError | None) -> Reason | None:
+        try:
+            return await self._breakers.tell(permit, fault)
+        except Exception:  # what became of the call has to be written all the same
+            log.exception("attempt %s: what it says of its trunk could not be kept", permit.attempt)
+            return None
 
 
-def after_failure(case: Case, fault: PlaceError) -> Turn | None:
-    """What a failed placement makes of its attempt; None when an event has told more already."""
+def after_failure(
+    case: Case, fault: PlaceError, held: Reason | None, refusals: int, believe: Callable[[Standing, Progress, datetime], Progress]
+) -> Turn | None:
+    """What a failed placement makes of its attempt; None when an event has told more already. `held`: why a breaker is open now,
+    which then paces what comes, and the contact bears nothing of it; `refusals`: how often just this contact was refused
+    before; `believe` judges a verdict on the number."""
     standing, now = case.stand.standing, case.now
     if standing.progress.state not in UNFINISHED_PLACING:
         return None
     match fault:
+        case Ambiguous():
+            if standing.progress.state is AttemptState.UNKNOWN:
+                return None
+            return conclude(standing, replace(standing.progress, state=AttemptState.UNKNOWN), case.rules, now)
+        case TooLate():
+            return recall(standing, "stale", now, now)
         case Rejected(fault=Fault.NUMBER, cause=cause):
             became = replace(
                 standing.progress,
@@ -134,19 +196,17 @@ def after_failure(case: Case, fault: PlaceError) -> Turn | None:
                 cause=cause,
                 ended_at=now,
             )
-            return conclude(standing, became, case.rules, now)
-        case Rejected(fault=blamed):
-            return excuse(standing, blamed, "rejected", now)
-        case RateLimited(retry_after=seconds):
-            return recall(standing, "rate", now + (BREATH * seconds if seconds else BREATH), now)
-        case Unavailable():
-            return excuse(standing, Fault.TRUNK, "unavailable", now)
-        case TooLate():
-            return recall(standing, "stale", now, now)
+            return conclude(standing, believe(standing, became, now), case.rules, now)
+        case Rejected(fault=blamed, cause=cause):
+            if held is not None:
+                return recall(standing, held, now, now, fault=blamed, cause=cause)
+            return excuse(standing, blamed, "rejected", now, cause=cause, refusals=refusals)
+        case RateLimited() if held is None:
+            return recall(standing, "rate", now + BREATH * (fault.retry_after or 1), now)
         case _:
-            if standing.progress.state is AttemptState.UNKNOWN:
-                return None
-            return conclude(standing, replace(standing.progress, state=AttemptState.UNKNOWN), case.rules, now)
+            if held is not None:
+                return recall(standing, held, now, now, fault=Fault.TRUNK)
+            return excuse(standing, Fault.TRUNK, "unavailable", now)
 
 
 def _label(fault: PlaceError) -> str:
@@ -154,7 +214,7 @@ def _label(fault: PlaceError) -> str:
     return names.get(type(fault), "ambiguous")
 
 
-def _call(permit: Permit, callback_url: str, start_before: float) -> Call:
+def _call(permit: Permit, callback_url: str, start_before: float, departure: Departure) -> Call:
     return Call(
         attempt=permit.attempt,
         to=permit.to_number,
@@ -165,6 +225,7 @@ def _call(permit: Permit, callback_url: str, start_before: float) -> Call:
         not_after=permit.not_after,
         callback_url=callback_url,
         start_before=start_before,
+        departure=departure,
         labels={"campaign": permit.campaign, "contact": permit.contact},
         variables={"first_name": permit.first_name, "last_name": permit.last_name},
     )

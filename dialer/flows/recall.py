@@ -15,12 +15,13 @@ BREATH = timedelta(seconds=1)
 """How long a contact rests that nothing speaks against: its claim came too late, or its rules had just changed."""
 
 
-def refuse(case: Case) -> Turn | None:
-    """The turn for a queued attempt that the fence did not let through; None when it is not queued any more."""
+def refuse(case: Case, held: Reason | None = None) -> Turn | None:
+    """The turn for a queued attempt that the fence did not let through; None when it is not queued any more. `held`: an open
+    breaker makes it wait."""
     standing = case.stand.standing
     if standing.progress.state is not AttemptState.QUEUED:
         return None
-    match verdict(case):
+    match verdict(case, held):
         case Go():
             return recall(standing, "stale", case.now + BREATH, case.now)
         case Wait(reason, until):
@@ -33,7 +34,7 @@ def refuse(case: Case) -> Turn | None:
             return recall(standing, reason, case.now + BREATH, case.now)
 
 
-def verdict(case: Case) -> Verdict:
+def verdict(case: Case, held: Reason | None = None) -> Verdict:
     """What the preflight says of an attempt that holds its slots already."""
     stand = case.stand
     facts = Facts(
@@ -49,5 +50,6 @@ def verdict(case: Case) -> Verdict:
         budget=None,
         caller_ids=1 if stand.caller_id_active else 0,
         trunk_ready=stand.assistant_enabled,
+        held=held,
     )
     return preflight(facts, case.now)

@@ -33,6 +33,8 @@ MOST = 200
 EVERY_SECONDS = 5.0
 GIVE_UP = timedelta(minutes=10)
 """An attempt that the carrier cannot tell anything about for so long ends as unknown; it is never dialled again by itself."""
+GIVE_UP_UNREACHED = timedelta(hours=2)
+"""The same while the carrier cannot even be reached: then it is not that it does not know."""
 CLOCKS = timedelta(seconds=60)
 """How far the carrier's clock may be behind ours without a look-up missing a call."""
 
@@ -72,7 +74,10 @@ class Reconciler:
         if isinstance(sighting, Over):
             await self._follower.follow(silent.trunk, sighting.events)
             return
-        await self._settler.settle(silent.attempt, lambda case: settle_sighting(case, silent, sighting))
+        patience = GIVE_UP
+        if isinstance(sighting, Unsure) and self._clock.now() >= silent.placing_at + GIVE_UP and not (await adapter.health()).ok:
+            patience = GIVE_UP_UNREACHED
+        await self._settler.settle(silent.attempt, lambda case: settle_sighting(case, silent, sighting, patience))
         if isinstance(sighting, Live) and _must_end(silent, sighting, self._clock.now()):
             try:
                 await adapter.hang_up(silent.attempt, sighting.ref)
@@ -88,7 +93,7 @@ def _must_end(silent: Silent, live: Live, now: datetime) -> bool:
     return now >= silent.not_after or now >= rings_since + timedelta(seconds=silent.ring_seconds)
 
 
-def settle_sighting(case: Case, silent: Silent, sighting: Sighting) -> Turn | None:
+def settle_sighting(case: Case, silent: Silent, sighting: Sighting, patience: timedelta) -> Turn | None:
     """What a look-up makes of an attempt; None when it has moved on since, or nothing new is known."""
     standing, now = case.stand.standing, case.now
     was = standing.progress
@@ -99,7 +104,7 @@ def settle_sighting(case: Case, silent: Silent, sighting: Sighting) -> Turn | No
             became = _seen(was, ref, answered, now)
         case Absent() if was.state in UNFINISHED_PLACING and was.ref is None:
             return recall(standing, "absent", now, now)
-        case Unsure() if now < silent.placing_at + GIVE_UP:
+        case Unsure() if now < silent.placing_at + patience:
             became = replace(was, state=AttemptState.UNKNOWN) if was.state is AttemptState.PLACING else was
         case _:  # the carrier took it once and knows nothing of it any more, or will never tell
             became = replace(was, state=AttemptState.ENDED, outcome=Outcome.UNKNOWN, ended_at=now)

@@ -81,7 +81,8 @@ class LedgerBook:
         readable = [c for c in due if c.id in rules]
         self._seen = {c.id: (c, rules[c.id]) for c in readable}
         free = {key: room for c in readable for key, room in c.rooms.items()}
-        return Snapshot(now, tuple(_view(c, rules[c.id], zones) for c in readable), free)
+        reopens = {key: wait for c in readable for key, wait in c.held.items() if wait > 0}
+        return Snapshot(now, tuple(_view(c, rules[c.id], zones) for c in readable), free, reopens)
 
     async def release(self, made: Plan) -> frozenset[str]:
         """Claim and ring. The campaigns whose locks somebody else held come back as keys."""

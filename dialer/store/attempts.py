@@ -23,10 +23,11 @@ from dialer.store.statements import fetch, fetch_locking
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """Leave to dial one attempt now, and all that the dialling needs."""
+    """Leave to dial one attempt now, and all that the dialling needs. `probes`: the open breakers it is the probe of."""
 
     attempt: str
     campaign: str
+    enrolment: str
     contact: str
     trunk: str
     to_number: str
@@ -37,6 +38,7 @@ class Permit:
     not_after: datetime
     first_name: str
     last_name: str
+    probes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +89,9 @@ async def place(pool: Pool, attempts: Mapping[str, str], now: datetime) -> list[
     rows = await fetch_locking(pool, "place", list(attempts), now, keys)
     return [
         Permit(
-            r["id"], r["campaign_id"], r["contact_id"], r["trunk"], r["to_number"], r["from_number"], r["voice"],
-            r["ring_seconds"], r["limit_seconds"], r["not_after"], r["first_name"], r["last_name"],
+            r["id"], r["campaign_id"], r["campaign_contact_id"], r["contact_id"], r["trunk"], r["to_number"], r["from_number"],
+            r["voice"], r["ring_seconds"], r["limit_seconds"], r["not_after"], r["first_name"], r["last_name"],
+            tuple(r["probes"]),
         )
         for r in rows
     ]  # fmt: skip
@@ -97,6 +100,13 @@ async def place(pool: Pool, attempts: Mapping[str, str], now: datetime) -> list[
 async def accepted(pool: Pool, refs: Mapping[str, str]) -> None:
     """Keep the carrier's ids (attempt id → carrier's id)."""
     await fetch(pool, "accepted", list(refs), list(refs.values()))
+
+
+async def refusals(pool: Pool, attempt: str) -> int:
+    """How often a call to this attempt's enrolment was refused for its own sake."""
+    [r] = await fetch(pool, "refusals", attempt)
+    refused: int = r["n"]
+    return refused
 
 
 async def events_of(pool: Pool, attempts: Collection[str]) -> list[CallEvent]:
@@ -201,6 +211,11 @@ async def overdue(pool: Pool, silence: Mapping[str, float], now: datetime, *, mo
 async def under_way(pool: Pool, campaign: str) -> list[tuple[str, str, str | None]]:
     """The calls of a campaign that the carrier has or may have: attempt, trunk, the carrier's id."""
     return [(r["id"], r["trunk"], r["provider_ref"]) for r in await fetch(pool, "calls_under_way", campaign)]
+
+
+async def newest_placed(pool: Pool, campaigns: Collection[str]) -> dict[str, datetime]:
+    """When these campaigns' newest calls were placed; one that placed none lately is not in the answer."""
+    return {r["id"]: r["at"] for r in await fetch(pool, "newest_placed", list(campaigns))}
 
 
 async def vitals(pool: Pool, now: datetime) -> tuple[int, int, float]:

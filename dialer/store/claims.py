@@ -28,7 +28,7 @@ class Number:
 @dataclass(frozen=True, slots=True)
 class DueCampaign:
     """A running campaign with due lanes and a free slot. `lanes`: (place set, priority, pending). `rooms`: scope key → free
-    slots, for those of its scopes that are limited."""
+    slots, for those of its scopes that are limited. `held`: scope key → seconds until its open breaker is tried next."""
 
     id: str
     team: str
@@ -39,6 +39,7 @@ class DueCampaign:
     lanes: tuple[tuple[int, int, int], ...]
     numbers: tuple[Number, ...]
     rooms: Mapping[str, int]
+    held: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ def _due(r: asyncpg.Record) -> DueCampaign:
         f"trunk:{r['trunk']}": r["trunk_room"],
         **{f"number:{number}": room for number, room in zip(r["ids"], r["number_rooms"], strict=True)},
     }
+    held = dict(zip(r["held"] or (), r["held_for"] or (), strict=True))
     return DueCampaign(
         r["id"],
         r["team_id"],
@@ -95,8 +97,14 @@ def _due(r: asyncpg.Record) -> DueCampaign:
         r["live"],
         tuple(zip(r["place_sets"], r["priorities"], r["pending"], strict=True)),
         tuple(Number(*each) for each in zip(r["ids"], r["numbers"], r["weights"], strict=True)),
-        {key: room for key, room in rooms.items() if room is not None},
+        {key: room for key, room in rooms.items() if room is not None} | _probes(held, rooms),
+        held,
     )
+
+
+def _probes(held: Mapping[str, float], rooms: Mapping[str, int | None]) -> dict[str, int]:
+    """The room of scopes whose breaker is open: one for the probe when its time has come."""
+    return {key: 0 if wait > 0 or rooms[key] == 0 else 1 for key, wait in held.items()}
 
 
 async def rules(pool: Pool, campaigns: Collection[str]) -> list[asyncpg.Record]:

@@ -94,7 +94,7 @@ order by due.rank
 
 -- name: place
 -- The fence and the intent in one statement: what comes back may be dialled now and by nobody else; what does not, never.
--- $1 attempt ids, $2 now, $3 campaign scope keys.
+-- While a breaker is open, only its probe passes. $1 attempt ids, $2 now, $3 campaign scope keys.
 with locks as materialized (
   select s.key from scopes s where s.key = any($3::text[]) order by s.key for update/*skip*/
 ), moved as (
@@ -109,12 +109,16 @@ with locks as materialized (
       and n.id = a.number_id and n.status = 'active'
       -- a cap that was lowered since: what holds a slot too many goes back
       and not exists (select from scopes q where q.key = any(a.scopes) and q.active > q.cap)
+      and (select bool_and(b.probe is not distinct from a.id) from breakers b
+           where b.key = any(array['campaign:' || a.campaign_id, 'trunk:' || a.trunk]) and b.state <> 'closed') is not false
       and not exists (
         select from suppressions x
         where x.phone_number = a.to_number and (x.expires_at is null or x.expires_at > $2)
           and (x.scope = 'global' or (x.team_id = a.team_id and x.scope = 'team') or x.campaign_id = a.campaign_id))
     returning a.id, a.campaign_id, a.campaign_contact_id, a.contact_id, a.trunk, a.to_number, a.from_number, a.not_after,
-              a.ring_seconds, a.limit_seconds, s.external_id as voice, p.first_name, p.last_name
+              a.ring_seconds, a.limit_seconds, s.external_id as voice, p.first_name, p.last_name,
+              array(select b.key from breakers b
+                    where b.key = any(array['campaign:' || a.campaign_id, 'trunk:' || a.trunk]) and b.state <> 'closed') as probes
 ), enrolled as (
   update campaign_contacts t set status = 'calling', last_attempt_at = $2, reason = null from moved where t.id = moved.campaign_contact_id
 )
@@ -204,7 +208,7 @@ where a.id = any($1::text[])
 
 -- name: due
 -- Lanes that have something due, of running campaigns with a free slot, with the campaign's usable caller IDs and what room its
--- scopes have (null = no limit). $1 now, $2 doorbell keys (null = all), $3 a campaign that is looked at as if it were running and
+-- scopes have (null = no limit), and its open breakers with the seconds until their next probe. $1 now, $2 doorbell keys (null = all), $3 a campaign that is looked at as if it were running and
 -- its run unlimited (null = none). After a bell only the campaigns it rang for are read, which is most often one.
 with looked_at as (
   select campaign_id as id from lanes where $2::text[] is null and pending > 0 and next_due <= $1::timestamptz
@@ -217,7 +221,7 @@ with looked_at as (
          or exists (select from unnest(c.from_number_ids) x where 'number:' || x = any($2)))
 )
 select c.id, c.team_id, c.assistant_id, s.adapter as trunk, c.rules_version, q.active as live,
-       l.place_sets, l.priorities, l.pending, n.ids, n.numbers, n.weights, n.rooms as number_rooms,
+       l.place_sets, l.priorities, l.pending, n.ids, n.numbers, n.weights, n.rooms as number_rooms, b.held, b.held_for,
        case when c.id = $3 then greatest(q.cap - q.active, 0) else scope_room(q, today) end as campaign_room,
        (select scope_room(r, today) from scopes r where r.key = 'assistant:' || s.id) as assistant_room,
        (select scope_room(r, today) from scopes r where r.key = 'team:' || c.team_id) as team_room,
@@ -235,6 +239,9 @@ from looked_at
            array_agg(scope_room(r, today)) as rooms
     from phone_numbers x join scopes r on r.key = 'number:' || x.id
     where x.id = any(c.from_number_ids) and x.status = 'active' and x.adapter = s.adapter) n
+  cross join lateral (
+    select array_agg(x.key) as held, array_agg(extract(epoch from x.probe_at - clock_timestamp())::float8) as held_for
+    from breakers x where x.key = any(array['campaign:' || c.id, 'trunk:' || s.adapter]) and x.state <> 'closed') b
 where s.outbound_enabled and l.pending is not null and n.ids is not null
   and (c.id = $3::text or c.status = 'running' and coalesce(scope_room(q, today), 1) > 0)
 
@@ -360,6 +367,18 @@ where coalesce(t.n, 0) <> coalesce(r.n, 0)
 
 -- name: active_campaigns
 select id, status from campaigns where status in ('running', 'paused') order by id
+
+-- name: refusals
+-- How often the carrier (or our own code) refused this attempt's enrolment a call for its own sake. $1 attempt id.
+select count(*) as n from call_attempts x
+where x.campaign_contact_id = (select campaign_contact_id from call_attempts where id = $1) and x.fault = 'request'
+
+-- name: newest_placed
+-- When a call was last placed, of the newest attempts of each campaign: most are placed at once, or taken back within seconds.
+-- $1 campaign ids.
+select w.id, max(a.placing_at) as at from unnest($1::text[]) w(id) cross join lateral (
+  select placing_at from call_attempts where campaign_id = w.id order by id desc limit 20) a
+group by w.id having max(a.placing_at) is not null
 
 -- name: vitals
 -- What is worth waking somebody for. $1 now.

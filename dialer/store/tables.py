@@ -45,6 +45,10 @@ def _time(name: str, *, null: bool = True) -> Column[object]:
     return Column(name, DateTime(timezone=True), nullable=null)
 
 
+def _times(*names: str) -> list[Column[object]]:
+    return [_time(name) for name in names]
+
+
 def _born(*names: str) -> list[Column[object]]:
     return [Column(name, DateTime(timezone=True), nullable=False, server_default=FetchedValue()) for name in names]
 
@@ -84,8 +88,7 @@ api_keys = Table(
     Column("key_hash", LargeBinary, nullable=False),
     _text("prefix"),
     _list("scopes"),
-    _time("expires_at"),
-    _time("revoked_at"),
+    *_times("expires_at", "revoked_at"),
     *_born("created_at"),
 )
 
@@ -131,8 +134,7 @@ contacts = Table(
     _list("tags"),
     _int("place_set_id"),
     _text("place_source"),
-    _time("last_contacted_at"),
-    _time("deleted_at"),
+    *_times("last_contacted_at", "deleted_at"),
     *_born("created_at", "updated_at"),
     Column("searched", Text, Computed("lower(…)", persisted=True)),  # what the migration says
     Column("tag_set", BigInteger, Computed("hash(…)", persisted=True)),
@@ -202,8 +204,7 @@ campaigns = Table(
     _int("retry_delay_minutes"),
     _json("settings"),
     _int("rules_version"),
-    _time("started_at"),
-    _time("completed_at"),
+    *_times("started_at", "completed_at"),
     _text("pause_reason", null=True),
     _time("deleted_at"),
     *_born("created_at", "updated_at"),
@@ -228,8 +229,7 @@ campaign_contacts = Table(
     *_texts("outcome", "reason", "to_number"),
     _int("place_set_id"),
     _time("next_attempt_at", null=False),
-    _time("last_attempt_at"),
-    _time("completed_at"),
+    *_times("last_attempt_at", "completed_at"),
     *_born("created_at"),
 )
 
@@ -256,11 +256,7 @@ call_attempts = Table(
     *_texts("provider_ref", "outcome", "fault", "cause", "reason"),
     _flag("counted"),
     _time("claimed_at", null=False),
-    _time("placing_at"),
-    _time("ringing_at"),
-    _time("answered_at"),
-    _time("ended_at"),
-    _time("asked_at"),
+    *_times("placing_at", "ringing_at", "answered_at", "ended_at", "asked_at"),
     _json("result", null=True),
 )
 
@@ -389,4 +385,15 @@ lanes = Table(
     Column("priority", SmallInteger, primary_key=True),
     _int("pending"),
     _time("next_due", null=False),
+)
+
+breakers = Table(
+    "breakers",
+    metadata,
+    Column("key", Text, primary_key=True),
+    _text("state"),
+    *_texts("cause", "probe"),
+    _int("failures"),
+    _list("offenders"),
+    *_times("failed_at", "opened_at", "probe_at"),
 )

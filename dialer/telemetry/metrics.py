@@ -48,9 +48,15 @@ RECOUNT_DISAGREEMENTS = Counter(
     "Scopes whose counter of live attempts differed from a recount: each one is a defect.",
     registry=REGISTRY,
 )
+BREAKER_OPENINGS = Counter(
+    "dialer_breaker_openings_total",
+    "Breakers that opened, of a trunk or a campaign, by cause (trunk, rate, config, request, endings).",
+    ["scope", "cause"],
+    registry=REGISTRY,
+)
 FAILURES = Counter(
     "dialer_failures_total",
-    "Rounds of a loop that failed and will be tried again, by loop (tick, sweep, recount, bell).",
+    "Rounds of a loop that failed and will be tried again, by loop (tick, sweep, recount, breakers, watch, reconcile).",
     ["loop"],
     registry=REGISTRY,
 )
@@ -62,6 +68,17 @@ PLACE_SECONDS = Histogram(
 LIVE_ATTEMPTS = Gauge("dialer_live_attempts", "Attempts that hold a slot: queued, placing, ringing, answered.", registry=REGISTRY)
 UNKNOWN_ATTEMPTS = Gauge(
     "dialer_unknown_attempts", "Attempts that were maybe placed and wait for a look-up to settle it.", registry=REGISTRY
+)
+BREAKER_STATE = Gauge(
+    "dialer_breaker_state", "The breaker of a trunk: 0 closed, 1 half-open, 2 open.", ["trunk"], registry=REGISTRY
+)
+CAMPAIGN_BREAKERS = Gauge(
+    "dialer_campaign_breakers_open", "Campaigns that are held back because all their calls were refused.", registry=REGISTRY
+)
+OLDEST_DUE_SECONDS = Gauge(
+    "dialer_oldest_due_seconds",
+    "How long nobody of some campaign was dialled although somebody was due, in an open window, with a slot free. The longest.",
+    registry=REGISTRY,
 )
 CLOCK_OFFSET_SECONDS = Gauge(
     "dialer_clock_offset_seconds", "This machine's clock minus the database's; windows rest on it.", registry=REGISTRY

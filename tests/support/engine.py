@@ -76,19 +76,27 @@ def settings_for(database_url: str, redis_url: str, base_url: str, **trunk: obje
 
 @asynccontextmanager
 async def engine(
-    database_url: str, redis_url: str, script: Script, *, running: bool = True, tick: float = 0.5, **trunk: object
+    database_url: str,
+    redis_url: str,
+    script: Script,
+    *,
+    running: bool = True,
+    tick: float = 0.5,
+    base_url: str | None = None,
+    **trunk: object,
 ) -> AsyncIterator[Engine]:
-    """`running` False: everything is built, and nothing ticks, takes jobs or sweeps by itself. `tick`: seconds."""
+    """`running` False: everything is built, and nothing ticks, takes jobs or sweeps by itself. `tick`: seconds.
+    `base_url`: of another carrier than the one that is started; `trunk`: further options of the trunk."""
     async with AsyncExitStack() as stack:
         simulated = await stack.enter_async_context(carrier(script))
         hooks, url = await stack.enter_async_context(_callbacks())
-        settings = settings_for(database_url, redis_url, simulated.url, **trunk)
+        settings = settings_for(database_url, redis_url, base_url or simulated.url, **trunk)
         settings = settings.model_copy(update={"http": settings.http.model_copy(update={"public_url": url})})
         h = await stack.enter_async_context(house(settings))
         await h.redis.flushdb()
         carriers = await stack.enter_async_context(trunks(settings))
         hooks["trunks"], hooks["house"] = carriers, h
-        placer = Placer(h.database.pool, h.settler, RateBuckets(h.redis), carriers, h.clock)
+        placer = Placer(h.database.pool, h.settler, RateBuckets(h.redis), carriers, h.breakers, h.clock)
         book = LedgerBook(h.database.pool, h.ringer, h.clock, settings.adapters, h.rules)
         sweeper = Sweeper(h.database.pool, h.settler, h.follower, h.ringer, h.clock)
         reconciler = Reconciler(h.database.pool, h.settler, h.follower, carriers, h.clock)
@@ -106,6 +114,8 @@ async def engine(
             worker = DoorbellWorker(h.redis, FUNCTIONS, queue_name=QUEUE, ctx={"placer": placer})
             duties.start("tick", ticker.run(duties.stop))
             duties.start("jobs", worker.run())
+            watch = repeat("breakers", SWEEP_SECONDS, lambda: h.breakers.watch(settings.adapters), h.clock, duties.stop)
+            duties.start("breakers", watch)
             duties.start("sweep", repeat("sweep", SWEEP_SECONDS, sweeper.sweep, h.clock, duties.stop))
         try:
             yield Engine(h, simulated, carriers, book, placer, sweeper, reconciler, duties)

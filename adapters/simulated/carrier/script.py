@@ -14,7 +14,7 @@ import msgspec
 
 Event = Literal["ringing", "answered", "ended", "result"]
 Fate = Literal["human", "machine", "busy", "declined", "invalid", "unreachable", "no_answer"]
-Refusal = Literal["refuse_429", "refuse_400", "error_before", "reset_before", "hang_before"]
+Refusal = Literal["refuse_429", "refuse_400", "error_before", "reset_before", "hang_before", "refuse_401", "refuse_503"]
 """What can go wrong with a request before the call is placed."""
 Loss = Literal["error_after", "reset_after", "hang_after", "garbage_after"]
 """What can go wrong with the answer once the call is placed."""
@@ -49,12 +49,14 @@ class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     error_before: float = 0
     reset_before: float = 0
     hang_before: float = 0
+    refuse_401: float = 0
+    refuse_503: float = 0
     error_after: float = 0
     reset_after: float = 0
     hang_after: float = 0
     garbage_after: float = 0
     retry_after: float = 1
-    """Seconds that a `refuse_429` asks to wait."""
+    """Seconds that a `refuse_429` or `refuse_503` asks to wait; of the latter whole ones."""
     hang_seconds: float = 30
     """Seconds before a hanging request is answered after all."""
     callback_lost: float = 0

@@ -153,6 +153,10 @@ class Carrier:
         match trouble:
             case "refuse_429":
                 return _slow_down(self.script.faults.retry_after)
+            case "refuse_401":
+                return _json({"error": "unauthorized"}, 401)
+            case "refuse_503":
+                return _json({"error": "unavailable"}, 503, {"Retry-After": str(max(1, round(self.script.faults.retry_after)))})
             case "refuse_400":
                 return _json({"error": "invalid_number"}, 400)
             case "error_before" | "error_after":

@@ -10,10 +10,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
+from dialer.domain.breaker import Cause
 from dialer.domain.campaign import CampaignRules, rules_of
 from dialer.domain.machine import OPEN_CONTACT, CampaignStatus
 from dialer.domain.preflight import Facts, Reason, Verdict, preflight
-from dialer.store import obstacles
+from dialer.flows.breakers import REASONS
+from dialer.store import breakers, obstacles
 from dialer.store.transaction import Transaction
 
 DEFERRED = {"number_busy": Reason.NUMBER_BUSY, "rate": Reason.RATE}
@@ -24,6 +26,8 @@ GIVEN_UP = {
     "config_failures": Reason.TRUNK_CONFIG,
     "do_not_call": Reason.DO_NOT_CALL,
     "no_phone": Reason.NO_PHONE,
+    "quarantined": Reason.QUARANTINED,
+    "request_failures": Reason.QUARANTINED,
     "suppressed": Reason.SUPPRESSED,
     "trunk_failures": Reason.TRUNK_CONFIG,
     "unreadable_rules": Reason.TRUNK_CONFIG,
@@ -34,12 +38,13 @@ GIVEN_UP = {
 @dataclass(frozen=True, slots=True)
 class Ground:
     """What holds for every contact of a campaign at one moment, and its row in the ledger. `most` calls at once are allowed while
-    nothing else runs; None = no limit."""
+    nothing else runs; None = no limit. `probing`: only one call is let through, for a breaker is open for this reason."""
 
     row: Mapping[str, Any]
     facts: Facts
     now: datetime
     most: int | None = None
+    probing: Reason | None = None
 
     def started(self, budget: int | None) -> Ground:
         """The same, as if a run of `budget` calls (None = unlimited) had just begun."""
@@ -58,6 +63,9 @@ async def ground_of(on: Transaction, campaign: str, trunks: Collection[str], now
     numbers = [n for n in active if n["today"] is None or n["today"] > 0]
     shown = None if any(n["free"] is None for n in numbers) else sum(max(n["free"], 0) for n in numbers)
     free = min((n for n in (row["free"], shown) if n is not None), default=None)
+    held = await breakers.holding(on, [f"campaign:{campaign}", f"trunk:{row['trunk']}"])
+    waits = REASONS[Cause(held[0]["cause"])] if held else None
+    shut = waits is not None and not all(each["due"] for each in held)
     facts = Facts(
         campaign_status=CampaignStatus(row["status"]),
         pause_reason=row["pause_reason"],
@@ -71,12 +79,14 @@ async def ground_of(on: Transaction, campaign: str, trunks: Collection[str], now
         budget=row["budget"],
         caller_ids=len(numbers),
         trunk_ready=row["outbound_enabled"] and row["trunk"] in trunks,
+        held=waits if shut else None,
+        held_until=held[0]["probe_at"] if shut and waits is not Reason.TRUNK_CONFIG else None,
         starts_at=row["scheduled_start_at"] if row["status"] == CampaignStatus.SCHEDULED else None,
         caller_ids_at=_next_day(now) if active else None,
     )
     widest = None if any(n["most"] is None for n in numbers) else sum(n["most"] for n in numbers)
     most = min((n for n in (row["most"], widest) if n is not None), default=None)
-    return Ground(row, facts, now, most)
+    return Ground(row, facts, now, most, waits)
 
 
 def _next_day(now: datetime) -> datetime:

@@ -26,7 +26,9 @@ SAID = {
     Reason.NO_FREE_SLOT: "no slot is free",
     Reason.NUMBER_BUSY: "the person or the number is in another call",
     Reason.NEVER_CALLABLE: "the call window never opens for it, or its time zone is unknown",
-    Reason.TRUNK_CONFIG: "the assistant or its adapter is not ready, or the campaign's rules cannot be read",
+    Reason.RATE: "the carrier asked to wait",
+    Reason.TRUNK_BREAKER: "the carrier does not take calls; it is tried again",
+    Reason.TRUNK_CONFIG: "the assistant or its adapter is not ready or refused by the carrier, or the rules cannot be read",
     Reason.CALLER_IDS_EXHAUSTED: "no caller ID is left today",
 }
 GIVEN_UP = {
@@ -34,6 +36,7 @@ GIVEN_UP = {
     "suppressed": SAID[Reason.SUPPRESSED],
     "no_phone": SAID[Reason.NO_PHONE],
     "attempts_exhausted": "attempts exhausted",
+    "quarantined": "no call could be made of it, each was refused",
     "invalid_number": "the number is invalid",
     "removed": "removed from the campaign",
 }

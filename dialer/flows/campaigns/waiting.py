@@ -41,6 +41,8 @@ async def line_of(means: Looking, ground: Ground) -> Line:
         return NOBODY
     budget, free = ground.facts.budget, ground.facts.free
     first = frozenset(each.enrolment for each in await means.preview(ground.row["id"], budget))
+    if ground.probing is not None:
+        return Line(first, ground.probing)
     if budget is not None and (len(first) >= budget or (free is not None and budget <= free)):
         return Line(first, Reason.RUN_LIMIT)
     paced = ground.facts.rules.calls_per_second is not None and (free is None or len(first) < free)

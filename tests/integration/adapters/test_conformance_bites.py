@@ -8,7 +8,7 @@ from datetime import datetime
 
 import pytest
 
-from adapters.base import Absent, Call, Hook, Over, Reply, Sighting, TelephonyAdapter
+from adapters.base import Absent, Call, Departure, Hook, Over, Reply, Sighting, TelephonyAdapter
 from adapters.conformance import CASES, Broken
 from adapters.errors import Ambiguous, PlaceError, TooLate, Unavailable
 from adapters.events import CallEvent, Fault, Phase
@@ -40,6 +40,11 @@ class StartsLate(SimulatedAdapter):
             return await super().place(call)
         except TooLate:
             return await super().place(replace(call, start_before=call.start_before + 60))
+
+
+class SendsUnseen(SimulatedAdapter):
+    async def place(self, call: Call) -> str:
+        return await super().place(replace(call, departure=Departure()))
 
 
 class SaysAbsent(SimulatedAdapter):
@@ -113,6 +118,7 @@ async def harness() -> AsyncIterator[SabotagedHarness]:
         (CallsAnErrorUnavailable, "silence_is_ambiguous"),
         (CallsAnErrorUnavailable, "garbage_is_ambiguous"),
         (StartsLate, "never_starts_late"),
+        (SendsUnseen, "places_one_call"),
         (SaysAbsent, "an_error_is_ambiguous"),
         (SaysAbsent, "a_forgotten_call_is_not_absent"),
         (SaysAbsent, "tells_that_nobody_is_there"),

@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from adapters import http
+from adapters.base import Departure
 from adapters.errors import Ambiguous, RateLimited, Rejected, TooLate, Unavailable
 from adapters.events import Fault
 from tests.support.carrier import eventually
@@ -76,7 +77,8 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 async def post(session: aiohttp.ClientSession, url: str, *, timeout: float = 2.0, within: float = 2.0) -> http.Answer:
-    return await http.post_once(session, url, body=b'{"to": "x"}', timeout=timeout, start_before=time.monotonic() + within)
+    before = time.monotonic() + within
+    return await http.post_once(session, url, body=b'{"to": "x"}', timeout=timeout, start_before=before, departure=Departure())
 
 
 def answering(raw: bytes) -> Behave:
@@ -155,7 +157,7 @@ async def test_a_refusal_is_rejected(session: aiohttp.ClientSession, status: int
     async with wire(answering(raw)) as server:
         with pytest.raises(Rejected) as refusal:
             await post(session, server.url)
-        assert refusal.value.fault is Fault.CONFIG
+        assert refusal.value.fault is (Fault.REQUEST if status in (400, 422) else Fault.CONFIG)
         assert server.requests == 1
 
 
@@ -207,6 +209,7 @@ async def test_a_failed_tls_handshake_is_unavailable_and_sends_no_request(sessio
                 body=b"{}",
                 timeout=2,
                 start_before=time.monotonic() + 2,
+                departure=Departure(),
             )
 
 
@@ -218,7 +221,8 @@ async def test_a_connection_that_never_gets_ready_is_given_up_at_the_fence(sessi
     began = time.monotonic()
     async with wire(reading) as server:
         with pytest.raises(Unavailable):
-            await http.post_once(session, server.url.replace("http:", "https:"), body=b"{}", timeout=5, start_before=began + 0.2)
+            secure = server.url.replace("http:", "https:")
+            await http.post_once(session, secure, body=b"{}", timeout=5, start_before=began + 0.2, departure=Departure())
         assert time.monotonic() - began < 1.5
 
 

@@ -206,6 +206,17 @@ async def test_an_assistant_that_may_not_call_out(desk: Desk) -> None:
     await refused(desk, "trunk_config", None)
 
 
+async def test_a_carrier_that_does_not_take_calls(desk: Desk) -> None:
+    opened = """insert into breakers (key, state, cause, opened_at, probe_at)
+                values ('trunk:sim', 'open', 'config', now(), '2100-01-01Z')"""
+    await desk.pool.execute(opened)
+    await refused(desk, "trunk_config", None)
+    await desk.pool.execute("update breakers set cause = 'trunk'")
+    await refused(desk, "trunk_breaker", "2100-01-01T00:00:00Z")
+    await desk.pool.execute("update breakers set probe_at = now()")
+    await called(desk)
+
+
 @pytest.mark.parametrize("number", ["911", "112", "+19005550123", "+1415", "hello", "", "+490000"])
 async def test_numbers_that_are_never_dialled(desk: Desk, number: str) -> None:
     before = await everything(desk)

@@ -283,3 +283,49 @@ async def test_it_is_true_whatever_happens(desk: Desk, seed: int) -> None:
             elif own[id]["status"] == "running" and not here:
                 assert not ready or ready - here
         await laws_hold(desk.pool)
+
+
+OPEN = """insert into breakers (key, state, cause, opened_at, probe_at)
+          values ($1, 'open', $2, clock_timestamp(), clock_timestamp() + make_interval(secs => $3))
+          on conflict (key) do update set probe_at = excluded.probe_at"""
+
+
+@pytest.mark.parametrize(
+    ("scope", "cause", "reason", "dated"),
+    [
+        ("trunk", "trunk", "trunk_breaker", True),
+        ("trunk", "endings", "trunk_breaker", True),
+        ("trunk", "rate", "rate", True),
+        ("trunk", "config", "trunk_config", False),
+        ("campaign", "request", "trunk_config", False),
+    ],
+)
+async def test_an_open_breaker_and_the_one_call_that_tries(desk: Desk, scope: str, cause: str, reason: str, dated: bool) -> None:
+    campaign = (await desk.campaign(await desk.people(3), status="running"))["id"]
+    key = f"{scope}:{TRUNK if scope == 'trunk' else campaign}"
+    await desk.pool.execute(OPEN, key, cause, 60.0)
+    assert await truth(desk, campaign) == [reason] * 3
+    own = (await desk.look(campaign))["waiting_for"]
+    assert (own["reason"], own["until"] is not None) == (reason, dated)
+    board = (await desk.api.get(f"{URL}/{campaign}/dashboard")).json
+    assert board["campaign"]["waiting_for"] == own
+    assert (await desk.run(campaign))["started"] == 0
+    await desk.pool.execute(OPEN, key, cause, -1.0)
+    assert await truth(desk, campaign) == [NOTHING, reason, reason], "one tries"
+    await laws_hold(desk.pool)
+
+
+async def test_a_breaker_of_another_trunk_or_campaign_is_nobodys_business(desk: Desk) -> None:
+    campaign = (await desk.campaign(await desk.people(1), status="running"))["id"]
+    await desk.pool.execute(OPEN, "trunk:other", "trunk", 60.0)
+    await desk.pool.execute(OPEN, "campaign:other", "request", 60.0)
+    assert await truth(desk, campaign) == [NOTHING]
+
+
+async def test_who_was_quarantined_says_so(desk: Desk) -> None:
+    campaign = (await desk.campaign(await desk.people(2), status="running"))["id"]
+    await desk.pool.execute(
+        """update campaign_contacts set status = 'failed', outcome = 'error', reason = 'quarantined', completed_at = now()
+           where id = (select min(id) from campaign_contacts)"""
+    )
+    assert sorted(await truth(desk, campaign), key=str) == [NOTHING, "quarantined"]

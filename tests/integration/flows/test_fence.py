@@ -217,7 +217,7 @@ async def test_a_forged_job_that_names_another_trunk_dials_nobody(database_url: 
         s = await seed(e.pool, contacts=1)
         [claimed] = await released(e, s)
         both = {**e.trunks, "other": e.trunks[claimed.trunk]}
-        placer = Placer(e.pool, e.house.settler, RateBuckets(e.house.redis), both, e.house.clock)
+        placer = Placer(e.pool, e.house.settler, RateBuckets(e.house.redis), both, e.house.breakers, e.house.clock)
         e.duties.start("fence of another", placer.run_fence())
         await placer.place(claimed.attempt, claimed.campaign, "other")
         assert not e.carrier.journal.entries

@@ -80,7 +80,7 @@ async def test_what_was_remembered_of_an_attempt_that_others_moved_on_changes_no
         await e.house.follower.follow(TRUNK, [told(attempt, Phase.RINGING)])
         elsewhere = Settler(e.pool, e.house.ringer, e.house.rules, e.house.clock)  # as in another process
         running = asyncio.create_task(elsewhere.run())
-        await Follower(e.pool, elsewhere).follow(TRUNK, [ended(attempt)])
+        await Follower(e.pool, elsewhere, e.house.breakers).follow(TRUNK, [ended(attempt)])
         running.cancel()
         await e.house.follower.follow(TRUNK, [told(attempt, Phase.ANSWERED)])
         assert await e.pool.fetchval("select state from call_attempts where id = $1", attempt) == "ended"

@@ -35,6 +35,7 @@ class Rehearsal:
         self.clock = ManualClock()
         self.stop = asyncio.Event()
         self.campaigns: tuple[CampaignView, ...] = ()
+        self.reopens: dict[str, float] = {}
         self.locked: list[frozenset[str]] = []
         self.faults: list[Exception] = []
         self.asked: list[frozenset[str] | None] = []
@@ -57,7 +58,7 @@ class Rehearsal:
                 await self.gate.wait()
             if self.faults:
                 raise self.faults.pop(0)
-            return Snapshot(self.clock.now(), self.campaigns, {})
+            return Snapshot(self.clock.now(), self.campaigns, {}, self.reopens)
         finally:
             self.at_work -= 1
 
@@ -315,3 +316,14 @@ async def test_cancellation_is_not_swallowed() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
     assert book.reported.empty()
+
+
+async def test_what_reopens_is_looked_at_when_it_does() -> None:
+    book = Rehearsal()
+    book.reopens = {"trunk:main": 0.5, "campaign:camp_a": 0.75}
+    async with ticking(book):
+        await book.quiet()
+        book.reopens = {}
+        await book.pass_by(0.5)
+        await book.pass_by(0.25)
+    assert book.asked == [None, {"trunk:main"}, {"campaign:camp_a"}]

@@ -24,6 +24,10 @@ DOCUMENTED = {
     "dialer_live_attempts": ("gauge", ()),
     "dialer_unknown_attempts": ("gauge", ()),
     "dialer_clock_offset_seconds": ("gauge", ()),
+    "dialer_breaker_state": ("gauge", ("trunk",)),
+    "dialer_breaker_openings_total": ("counter", ("scope", "cause")),
+    "dialer_campaign_breakers_open": ("gauge", ()),
+    "dialer_oldest_due_seconds": ("gauge", ()),
 }
 
 
