@@ -13,12 +13,15 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from adapters.events import Phase
 from adapters.failpoints import failpoint_during
 from dialer import health
 from dialer.flows.breakers import Breakers
 from dialer.flows.follow import Follower
+from dialer.flows.gaps import Gaps
 from dialer.flows.hang_up import hang_up_campaign
 from dialer.flows.place import Placer, Trunk
 from dialer.flows.reconcile import EVERY_SECONDS, Reconciler
@@ -70,6 +73,7 @@ class House:
     settler: Settler
     follower: Follower
     breakers: Breakers
+    gaps: Gaps
 
     async def ready(self) -> None:
         """Raises while one of the stores cannot be used."""
@@ -100,7 +104,8 @@ async def house(settings: Settings) -> AsyncIterator[House]:
         settler = Settler(database.pool, ringer, rules, clock)
         breakers = Breakers(database.pool, ringer)
         follower = Follower(database.pool, settler, breakers)
-        yield House(settings, clock, database, redis, bell, ringer, rules, settler, follower, breakers)
+        gaps = Gaps(database.pool, clock)
+        yield House(settings, clock, database, redis, bell, ringer, rules, settler, follower, breakers, gaps)
 
 
 @asynccontextmanager
@@ -214,8 +219,9 @@ async def run_worker(settings: Settings) -> None:
         duties.start("rest", h.settler.run_rest())
         duties.start("fence", placer.run_fence())
         duties.start("accepted", placer.run_accepted())
+        duties.start("gaps", h.gaps.run())
         for name, trunk in carriers.items():
-            duties.start(f"events of {name}", _listen(name, trunk, h.follower, duties.stop))
+            duties.start(f"events of {name}", _listen(name, trunk, h.follower, h.gaps, duties.stop))
         duties.start("reconcile", repeat("reconcile", min(LOOK_SECONDS, EVERY_SECONDS), reconciler.sweep, h.clock, duties.stop))
         duties.start("jobs", worker.run())
         duties.start("requests", asked.run())
@@ -226,9 +232,12 @@ async def run_worker(settings: Settings) -> None:
             await duties.end()
 
 
-async def _listen(name: str, trunk: Trunk, follower: Follower, stop: asyncio.Event) -> None:
+async def _listen(name: str, trunk: Trunk, follower: Follower, gaps: Gaps, stop: asyncio.Event) -> None:
     """Follow the events of a carrier that speaks by socket; one that calls back has none, and then this only waits."""
     async for event in trunk.adapter.events():
+        if event.phase is Phase.GAP:
+            gaps.suspect([name])
+            continue
         await follower.follow(name, [event])
     await stop.wait()
 
@@ -246,8 +255,10 @@ async def run_api(settings: Settings) -> None:
         duties = Duties()
         duties.start("settle", h.settler.run())
         duties.start("rest", h.settler.run_rest())
+        duties.start("gaps", h.gaps.run())
         app = build(api_context(h, carriers, duties.stop))
-        serving = duties.start("http", serve(app, settings.http.host, settings.http.port, duties.stop))
+        heard = partial(h.gaps.suspect, carriers)  # nobody heard what was told before
+        serving = duties.start("http", serve(app, settings.http.host, settings.http.port, duties.stop, on_listening=heard))
         try:
             await duties.until_stopped()
             await asyncio.wait({serving})
@@ -290,6 +301,7 @@ def api_context(h: House, carriers: Mapping[str, Trunk], stopping: asyncio.Event
         preview=own.preview,
         hang_up=lambda campaign: hang_up_campaign(h.database.pool, adapters, campaign),
         follow=h.follower.follow,
+        suspect=h.gaps.suspect,
         imports=asyncio.Semaphore(h.settings.http.large_imports),
         stopping=stopping or asyncio.Event(),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
@@ -59,8 +59,11 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(app: ASGIApp, host: str, port: int, stop: asyncio.Event) -> None:
-    """Answer at `host`:`port` until `stop` is set, then let open requests end. Raises `PortTaken`."""
+async def serve(
+    app: ASGIApp, host: str, port: int, stop: asyncio.Event, *, on_listening: Callable[[], None] = lambda: None
+) -> None:
+    """Answer at `host`:`port` until `stop` is set, then let open requests end. From `on_listening` on no request is turned away.
+    Raises `PortTaken`."""
     config = uvicorn.Config(
         app,
         host=host,
@@ -75,6 +78,7 @@ async def serve(app: ASGIApp, host: str, port: int, stop: asyncio.Event) -> None
     )
     server = _Server(config)
     with listening("http.port", host, port) as bound:
+        on_listening()
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(server.serve([bound]), name="uvicorn")
             stopping = group.create_task(_stop(server, stop), name="uvicorn stop")

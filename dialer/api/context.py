@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeAlias
 
@@ -24,8 +24,8 @@ MOST_STREAMS = 500
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiContext:
     """`pause` waits out the fence (seconds); `release` and `preview` decide a run of one campaign, `hang_up` ends its calls,
-    `follow` takes what the carrier of a trunk told; `stopping` is set when the process is to end, `imports` is the room for
-    large imports, `streams` that for open event streams."""
+    `follow` takes what the carrier of a trunk told, `suspect` hears of trunks whose word was missed; `stopping` is set when the
+    process is to end, `imports` is the room for large imports, `streams` that for open event streams."""
 
     database: Database
     clock: Clock
@@ -38,6 +38,7 @@ class ApiContext:
     preview: Callable[[str, int | None], Awaitable[Sequence[Any]]]
     hang_up: Callable[[str], Awaitable[None]]
     follow: Callable[[str, Sequence[CallEvent]], Awaitable[None]]
+    suspect: Callable[[Iterable[str]], None]
     imports: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     streams: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_STREAMS))

@@ -65,7 +65,11 @@ class Hooks:
             log.warning("a callback to %s was refused: %s", trunk, fault)
             return refusal(Forbidden("The callback's signature is not valid."))
         failpoint("K6")
-        await self._context.follow(trunk, events)
+        try:
+            await self._context.follow(trunk, events)
+        except Exception:
+            self._context.suspect([trunk])  # the carrier is told to tell it again, and may have lost patience by now
+            raise
         failpoint("K7")
         return Response(reply.body, reply.status, media_type=reply.content_type if reply.body else None)
 

@@ -32,7 +32,8 @@ AT_ONCE = 20
 MOST = 200
 EVERY_SECONDS = 5.0
 GIVE_UP = timedelta(minutes=10)
-"""An attempt that the carrier cannot tell anything about for so long ends as unknown; it is never dialled again by itself."""
+"""An attempt that the carrier cannot tell anything about for so long, after its call must be over, ends as unknown; it is never
+dialled again by itself."""
 GIVE_UP_UNREACHED = timedelta(hours=2)
 """The same while the carrier cannot even be reached: then it is not that it does not know."""
 CLOCKS = timedelta(seconds=60)
@@ -104,11 +105,21 @@ def settle_sighting(case: Case, silent: Silent, sighting: Sighting, patience: ti
             became = _seen(was, ref, answered, now)
         case Absent() if was.state in UNFINISHED_PLACING and was.ref is None:
             return recall(standing, "absent", now, now)
-        case Unsure() if now < silent.placing_at + patience:
-            became = replace(was, state=AttemptState.UNKNOWN) if was.state is AttemptState.PLACING else was
+        case Unsure() if now < _longest(silent) + patience:
+            unclear = was.state is AttemptState.PLACING and was.ref is None
+            became = replace(was, state=AttemptState.UNKNOWN) if unclear else was
         case _:  # the carrier took it once and knows nothing of it any more, or will never tell
             became = replace(was, state=AttemptState.ENDED, outcome=Outcome.UNKNOWN, ended_at=now)
     return conclude(standing, became, case.rules, now)
+
+
+def _longest(silent: Silent) -> datetime:
+    """Until when the call may last, by what is known of it: a slot is not taken from a call that may be up."""
+    if silent.answered_at is not None:
+        return silent.answered_at + timedelta(seconds=silent.limit_seconds)
+    if silent.ref is not None or silent.state not in UNFINISHED_PLACING:
+        return (silent.ringing_at or silent.placing_at) + timedelta(seconds=silent.ring_seconds)
+    return silent.placing_at
 
 
 def _seen(was: Progress, ref: str, answered: bool, now: datetime) -> Progress:

@@ -208,6 +208,11 @@ async def overdue(pool: Pool, silence: Mapping[str, float], now: datetime, *, mo
     ]  # fmt: skip
 
 
+async def gap(pool: Pool, trunks: Collection[str]) -> None:
+    """Note that something which these trunks told until now may have been missed: what is live there becomes overdue once."""
+    await fetch(pool, "gap", sorted(trunks))
+
+
 async def under_way(pool: Pool, campaign: str) -> list[tuple[str, str, str | None]]:
     """The calls of a campaign that the carrier has or may have: attempt, trunk, the carrier's id."""
     return [(r["id"], r["trunk"], r["provider_ref"]) for r in await fetch(pool, "calls_under_way", campaign)]

@@ -306,13 +306,15 @@ select id from call_attempts where ended_at is null and state = 'queued' and cla
 
 -- name: overdue
 -- Take on attempts about which the carrier must be asked: placing or unknown and silent for longer than the trunk's silence, ringing
--- past the ring timeout or the window's end, and once a minute those that are up, for their last callback may have been lost.
+-- past the ring timeout or the window's end, and once a minute those that are up, for their last callback may have been lost; and
+-- once, whatever the carrier has had since before the trunk's last gap, as soon as it had time to know of it itself.
 -- $1 trunks, $2 silence in seconds per trunk, $3 how many at most, $4 seconds between two questions about one attempt, $5 now.
 update call_attempts a set asked_at = clock_timestamp()
   where a.id in (
     select x.id from call_attempts x join unnest($1::text[], $2::float8[]) as w(trunk, silence) on w.trunk = x.trunk
+      left join gaps g on g.trunk = x.trunk
     where x.ended_at is null and (x.asked_at is null or x.asked_at < clock_timestamp() - make_interval(secs => $4::float8))
-      and case x.state
+      and (case x.state
         when 'placing' then x.not_after < $5::timestamptz
           or x.placing_at < $5 - make_interval(secs => w.silence + case when x.provider_ref is null then 0 else x.ring_seconds end)
         when 'unknown' then x.placing_at < $5 - make_interval(secs => w.silence)
@@ -320,9 +322,16 @@ update call_attempts a set asked_at = clock_timestamp()
         when 'answered' then x.answered_at < $5 - make_interval(secs => least(x.limit_seconds, 60) + w.silence)
           and coalesce(x.asked_at < clock_timestamp() - interval '60 seconds', true)
         else false end
+        or x.claimed_at < g.at and coalesce(x.asked_at < g.at, true) and x.placing_at < $5 - make_interval(secs => w.silence)
+          and (x.state in ('ringing', 'answered') or x.state = 'placing' and x.provider_ref is not null))
     order by x.asked_at nulls first limit $3 for update of x skip locked)
   returning a.id, a.state, a.trunk, a.to_number, a.provider_ref, a.placing_at, a.ringing_at, a.answered_at, a.ring_seconds, a.limit_seconds,
             a.not_after
+
+-- name: gap
+-- Something that these trunks told until now may have been missed. $1 trunks.
+insert into gaps (trunk, at) select t, clock_timestamp() from unnest($1::text[]) t order by t
+  on conflict (trunk) do update set at = excluded.at
 
 -- name: calls_under_way
 -- $1 campaign.

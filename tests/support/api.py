@@ -173,6 +173,10 @@ async def nothing_followed(_trunk: str, _events: Sequence[CallEvent]) -> None:
     return None
 
 
+def nothing_suspected(_trunks: Iterable[str]) -> None:
+    return None
+
+
 async def fresh_team(database: Database, name: str, now: datetime, scopes: Iterable[str] = ("*",)) -> tuple[str, str]:
     """A new team's id and a key for it."""
     team = await teams.create_team(database, name=name, default_region="US", actor="test")
@@ -216,6 +220,7 @@ async def open_api(
         "preview": nothing_released,
         "hang_up": nobody_hung_up,
         "follow": nothing_followed,
+        "suspect": nothing_suspected,
     } | doors
     context = ApiContext(
         database=database,

@@ -103,6 +103,7 @@ async def engine(
         duties = Duties()
         for name, work in (
             ("settle", h.settler.run()),
+            ("gaps", h.gaps.run()),
             ("rest", h.settler.run_rest()),
             ("fence", placer.run_fence()),
             ("accepted", placer.run_accepted()),

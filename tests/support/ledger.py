@@ -86,6 +86,7 @@ no as (insert into suppressions (scope, team_id, phone_number)
 field as (insert into custom_fields (team_id, key, label, type) values ($1, 'theirs', 'Theirs', 'text')),
 kept as (insert into receipts (team_id, key, fingerprint, scopes, created_at) values ($1, 'k1', 'x', '{*}', now())),
 held as (insert into breakers (key) select 'campaign:' || campaign_id from campaign_contacts where team_id = $1 limit 1),
+gap as (insert into gaps (trunk, at) values ('simulated', now())),
 noted as (insert into audit (team_id, actor, action) values ($1, 'test', 'test')),
 batch as (insert into import_batches (team_id, file_name, header, imported, updated, skipped, failed, total)
           values ($1, 'f', '{a}', 0, 0, 0, 1, 1) returning id)

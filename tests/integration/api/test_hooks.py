@@ -68,7 +68,8 @@ async def test_a_ledger_that_is_away_is_a_503_so_that_the_carrier_tells_it_again
     async def away(_trunk: str, _events: Sequence[CallEvent]) -> None:
         raise ConnectionRefusedError
 
-    async with open_api(
-        database, redis_url, trunks={"sim": adapter("http://127.0.0.1:1")}, follow=away, clock=ManualClock()
-    ) as api:
+    suspected: list[str] = []
+    trunks = {"sim": adapter("http://127.0.0.1:1")}
+    async with open_api(database, redis_url, trunks=trunks, follow=away, suspect=suspected.extend, clock=ManualClock()) as api:
         assert (await tell(api)).status == 503
+        assert suspected == ["sim"], "the carrier may have lost patience by now"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
@@ -122,4 +123,25 @@ async def test_a_phone_that_rings_too_long_is_hung_up_by_us(database_url: str, r
         await e.reconciler.sweep()
         await e.until("select ended_at is not null from call_attempts")
         assert await e.pool.fetchval("select outcome from campaign_contacts") == "no_answer"
+        await laws_hold(e.pool)
+
+
+async def test_a_call_that_may_be_up_is_not_given_up_because_the_carrier_cannot_be_asked(
+    database_url: str, redis_url: str
+) -> None:
+    async with engine(database_url, redis_url, quick(talk=Span(3600, 3600)), running=False) as e:
+        s = await seed(e.pool, contacts=1)
+        await dial(e, s.campaign)
+        await e.until("select state = 'answered' from call_attempts")
+        await e.carrier.__aexit__()
+        long_ago = (
+            "update call_attempts set asked_at = null, placing_at = now() - $1::interval, answered_at = now() - $1::interval"
+        )
+        await e.pool.execute(long_ago, timedelta(minutes=11))
+        assert await e.reconciler.sweep() == 1
+        assert await e.pool.fetchval("select state from call_attempts") == "answered", "its slot is the call's"
+        longest = timedelta(seconds=await e.pool.fetchval("select limit_seconds from call_attempts"))
+        await e.pool.execute(long_ago, longest + timedelta(hours=3))
+        assert await e.reconciler.sweep() == 1
+        assert await e.pool.fetchval("select outcome from call_attempts") == "unknown"
         await laws_hold(e.pool)
