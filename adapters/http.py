@@ -1,15 +1,20 @@
 """One HTTP request that places a call, and the one mapping from HTTP to what we know about that call.
 
 Promises: a placement is transmitted at most once: no retry, no redirect, no re-send on a connection that died in the pool; not
-one byte leaves after `start_before`; and every failure says whether the carrier may have acted. The line is drawn where the
-request is handed to the socket: before it nothing can have been placed, after it only an answer proves anything.
+one byte leaves after `start_before`; what is given up is not delivered later; and every failure says whether the carrier may have
+acted. The line is drawn where the request is handed to the socket: before it nothing can have been placed, after it only an
+answer proves anything.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
+import socket
+import struct
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -61,6 +66,7 @@ class _Fence(BytesPayload):
         self._start_before = start_before
         self._departure = departure
         self.late = False
+        self._transport: asyncio.BaseTransport | None = None
 
     @property
     def sent(self) -> bool:
@@ -74,8 +80,23 @@ class _Fence(BytesPayload):
         transport = writer.transport if isinstance(writer, StreamWriter) else None
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the connection was closed before the request was sent")
+        self._transport = transport
+        self._linger(False)
         self._departure.begun = True
         await super().write_with_length(writer, content_length)
+
+    def answered(self) -> None:
+        """The connection may be used again, and be closed like any other."""
+        self._linger(True)
+
+    def _linger(self, on: bool) -> None:
+        """Whether the kernel goes on delivering what was sent when the connection is closed, or this process dies. While an
+        answer is awaited it must not: after a cut in the line it would deliver the request many seconds late, when a look-up
+        may have found no call already."""
+        peer = self._transport.get_extra_info("socket") if self._transport is not None else None
+        if peer is not None:
+            with suppress(OSError):  # it is closed already
+                peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", not on, 0))
 
 
 def refused(answer: Answer) -> PlaceError:
@@ -149,6 +170,7 @@ async def post_once(
         ) as response:
             failpoint("K3")
             answer = await _read(response)
+            fence.answered()
     except (aiohttp.ClientError, OSError, ValueError) as error:
         raise _known(fence, error) from error
     if not fence.sent:

@@ -37,6 +37,7 @@ from dialer.settings import Settings
 from dialer.store import claims, revision
 from dialer.store.database import Database
 from dialer.telemetry import metrics
+from dialer.watchdog import Watchdog
 from scheduler.clock import Clock, SystemClock, unless_stopped
 from scheduler.ticker import Ticker
 
@@ -189,6 +190,7 @@ async def run_scheduler(settings: Settings) -> None:
         duties = Duties()
         duties.start("settle", h.settler.run())
         duties.start("rest", h.settler.run_rest())
+        duties.start("watchdog", Watchdog(h.clock).run())
         duties.start("sweep", repeat("sweep", own.sweep_seconds, sweeper.sweep, h.clock, duties.stop))
         duties.start("recount", repeat("recount", own.recount_seconds, sweeper.recount, h.clock, duties.stop))
         watch = repeat("breakers", LOOK_SECONDS, lambda: h.breakers.watch(settings.adapters), h.clock, duties.stop)
@@ -217,6 +219,7 @@ async def run_worker(settings: Settings) -> None:
         duties = Duties()
         duties.start("settle", h.settler.run())
         duties.start("rest", h.settler.run_rest())
+        duties.start("watchdog", Watchdog(h.clock).run())
         duties.start("fence", placer.run_fence())
         duties.start("accepted", placer.run_accepted())
         duties.start("gaps", h.gaps.run())
@@ -257,8 +260,9 @@ async def run_api(settings: Settings) -> None:
         duties.start("rest", h.settler.run_rest())
         duties.start("gaps", h.gaps.run())
         app = build(api_context(h, carriers, duties.stop))
-        heard = partial(h.gaps.suspect, carriers)  # nobody heard what was told before
-        serving = duties.start("http", serve(app, settings.http.host, settings.http.port, duties.stop, on_listening=heard))
+        missed = partial(h.gaps.suspect, carriers)  # nobody heard what was told before it listened, or while it stood still
+        duties.start("watchdog", Watchdog(h.clock, missed).run())
+        serving = duties.start("http", serve(app, settings.http.host, settings.http.port, duties.stop, on_listening=missed))
         try:
             await duties.until_stopped()
             await asyncio.wait({serving})

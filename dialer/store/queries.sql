@@ -306,9 +306,9 @@ select id from call_attempts where ended_at is null and state = 'queued' and cla
 
 -- name: overdue
 -- Take on attempts about which the carrier must be asked: placing or unknown and silent for longer than the trunk's silence, ringing
--- past the ring timeout or the window's end, and once a minute those that are up, for their last callback may have been lost; and
--- once, whatever the carrier has had since before the trunk's last gap, as soon as it had time to know of it itself.
--- $1 trunks, $2 silence in seconds per trunk, $3 how many at most, $4 seconds between two questions about one attempt, $5 now.
+-- past the ring timeout or the window's end, once a minute those that are up, for their last callback may have been lost, and once
+-- what the carrier has had since before the trunk's last gap. $1 trunks, $2 silence in seconds per trunk, $3 how many at most,
+-- $4 seconds between two questions about one attempt, $5 now.
 update call_attempts a set asked_at = clock_timestamp()
   where a.id in (
     select x.id from call_attempts x join unnest($1::text[], $2::float8[]) as w(trunk, silence) on w.trunk = x.trunk
@@ -329,9 +329,8 @@ update call_attempts a set asked_at = clock_timestamp()
             a.not_after
 
 -- name: gap
--- Something that these trunks told until now may have been missed. $1 trunks.
-insert into gaps (trunk, at) select t, clock_timestamp() from unnest($1::text[]) t order by t
-  on conflict (trunk) do update set at = excluded.at
+-- Something that these trunks told until now may have been missed. $1 trunks, in order.
+insert into gaps (trunk, at) select t, clock_timestamp() from unnest($1::text[]) t on conflict (trunk) do update set at = excluded.at
 
 -- name: calls_under_way
 -- $1 campaign.

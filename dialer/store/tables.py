@@ -354,7 +354,6 @@ history = Table(
 )
 
 gaps = Table("gaps", metadata, Column("trunk", Text, primary_key=True), _time("at", null=False))
-
 legal_turns = Table("legal_turns", metadata, _text("entity"), _text("before", null=True), _text("after"))
 
 scopes = Table(

@@ -60,6 +60,11 @@ FAILURES = Counter(
     ["loop"],
     registry=REGISTRY,
 )
+LOOP_STANDSTILL_SECONDS = Counter(
+    "dialer_loop_standstill_seconds_total",
+    "Seconds in which this process's event loop did not run, for two or more at a time: it was blocked, or the process stopped.",
+    registry=REGISTRY,
+)
 
 PLACE_SECONDS = Histogram(
     "dialer_place_seconds", "How long the carrier took to answer a placement.", ["trunk"], buckets=_LATENCY, registry=REGISTRY

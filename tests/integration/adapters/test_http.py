@@ -117,6 +117,40 @@ async def test_a_request_without_an_answer_is_ambiguous_and_sent_once(session: a
         assert server.requests == 1
 
 
+async def test_a_request_that_is_given_up_is_not_left_to_the_kernel_to_deliver_later(session: aiohttp.ClientSession) -> None:
+    ends: asyncio.Queue[str] = asyncio.Queue()
+
+    async def read_to_the_end(state: Wire, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await state.request(reader)
+            await reader.read(1)
+            ends.put_nowait("closed")
+        except ConnectionResetError:
+            ends.put_nowait("reset")
+
+    async with asyncio.timeout(20), wire(read_to_the_end) as server:
+        with pytest.raises(Ambiguous):
+            await post(session, server.url, timeout=0.2)
+        assert await ends.get() == "reset", "what the kernel still holds would arrive when the line is mended"
+
+
+async def test_a_connection_whose_request_was_answered_is_closed_in_order() -> None:
+    ends: asyncio.Queue[str] = asyncio.Queue()
+
+    async def answer(state: Wire, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await state.request(reader)
+        writer.write(OK)
+        try:
+            ends.put_nowait("closed" if not await reader.read(1) else "more")
+        except ConnectionResetError:
+            ends.put_nowait("reset")
+
+    async with asyncio.timeout(20), wire(answer) as server:
+        async with aiohttp.ClientSession() as session:
+            await post(session, server.url)
+        assert await ends.get() == "closed"
+
+
 @pytest.mark.parametrize(
     "raw",
     [

@@ -20,6 +20,7 @@ DOCUMENTED = {
     "dialer_rate_limited_requests_total": ("counter", ()),
     "dialer_uncounted_requests_total": ("counter", ()),
     "dialer_failures_total": ("counter", ("loop",)),
+    "dialer_loop_standstill_seconds_total": ("counter", ()),
     "dialer_place_seconds": ("histogram", ("trunk",)),
     "dialer_live_attempts": ("gauge", ()),
     "dialer_unknown_attempts": ("gauge", ()),
