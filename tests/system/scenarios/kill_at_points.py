@@ -1,17 +1,26 @@
-"""Scenario 1: kill -9 of whoever passes a fail point, again and again, point after point."""
+"""Scenario 1: kill -9 of whoever passes a fail point, again and again, point after point.
+
+Three points are not passed by dialling alone: to K10 the carrier has to leave placements open, to K11 somebody has to import, and
+to K12 a worker has to be asked to end.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import cycle
+from typing import TypeAlias
 
 from adapters.failpoints import POINTS
+from adapters.simulated.carrier.script import Faults, Script
 from tests.support.ledger import Seed
 from tests.system.frame import Row, Scenario, Task, row
 from tests.system.judge import judge
-from tests.system.stage import Layout, Stage, stage
+from tests.system.scenarios.uploads import Uploads
+from tests.system.stage import Layout, Stage, brief, stage
 
 DIALS = 10_000
 KILLS = 100
@@ -24,13 +33,71 @@ UNCLEAR_SECONDS = 60.0
 LOOK_SECONDS = 0.5
 
 
+Finish: TypeAlias = Callable[[], Awaitable[str]]
+"""Ends what goes on beside the dialling; what is wrong with it, in words."""
+
+
+@asynccontextmanager
+async def only_dialling(on: Stage, aim: Aim) -> AsyncIterator[Finish]:
+    async def finish() -> str:
+        return ""
+
+    yield finish
+
+
+@asynccontextmanager
+async def importing(on: Stage, aim: Aim) -> AsyncIterator[Finish]:
+    """Imports one after another, until the API has died often enough and nothing is left to dial."""
+    over = False
+    uploads = Uploads(on, enough=lambda: over and aim.wanting <= 0)
+    async with asyncio.TaskGroup() as group:
+        posting = group.create_task(uploads.run())
+
+        async def finish() -> str:
+            nonlocal over
+            over = True
+            async with asyncio.timeout(120):
+                await posting
+            return await uploads.faults()
+
+        yield finish
+        posting.cancel()
+
+
+@asynccontextmanager
+async def asking_to_end(on: Stage, aim: Aim) -> AsyncIterator[Finish]:
+    """SIGTERM to one worker after the other, spread over the dials."""
+
+    async def ask() -> None:
+        names = cycle(name for name in on.crew.roles if name.startswith("worker"))
+        step = aim.dials / (aim.kills * SPARE)
+        asked = 0
+        while aim.wanting > 0:
+            if aim.dialled >= asked * step:
+                asked += on.crew.signal(next(names), signal.SIGTERM)
+            await asyncio.sleep(LOOK_SECONDS / 2)
+
+    async with asyncio.TaskGroup() as group:
+        asking = group.create_task(ask())
+
+        async def finish() -> str:
+            return ""
+
+        yield finish
+        asking.cancel()
+
+
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A fail point, whose roles pass it, and how often they do for one dial."""
+    """A fail point, whose roles pass it, and how often they do for one dial. `meanwhile` goes on beside the dialling; `ends`: its
+    roles may end by themselves, for they are asked to."""
 
     name: str
     roles: tuple[str, ...]
     passings: float
+    script: Script = field(default_factory=brief)
+    meanwhile: Callable[[Stage, Aim], AbstractAsyncContextManager[Finish]] = only_dialling
+    ends: bool = False
 
 
 CASES = (
@@ -43,6 +110,9 @@ CASES = (
     Point("K7", ("api",), 3.3),
     Point("K8", ("api",), 0.3),
     Point("K9", ("scheduler",), 0.5),
+    Point("K10", ("worker",), 0.04, script=brief(faults=Faults(error_before=0.03, error_after=0.01))),
+    Point("K11", ("api",), 0.02, meanwhile=importing),
+    Point("K12", ("worker",), 0.01, meanwhile=asking_to_end, ends=True),
 )
 
 
@@ -58,9 +128,14 @@ class Aim:
     dialled: int = 0
     _starts: int = field(default=0)
 
+    @property
+    def wanting(self) -> int:
+        """Kills that are still aimed at."""
+        return round(self.kills * SPARE) - self.done()
+
     def charge(self, role: str) -> str:
         self._starts += 1
-        wanting = round(self.kills * SPARE) - self.done()
+        wanting = self.wanting
         if not role.startswith(self.point.roles) or wanting <= 0:
             return ""
         left = max(self.dials - self.dialled, self.dials // 20) * self.point.passings
@@ -86,16 +161,18 @@ class Aim:
 async def at_point(point: Point, task: Task) -> Row:
     dials, kills = task.scaled(DIALS, 150), task.scaled(KILLS, 3)
     aim = Aim(point, dials, kills, task.seed)
-    async with stage(Layout(failpoints=aim.charge), task) as on, aim.at(on):
+    layout = Layout(failpoints=aim.charge, script=point.script)
+    async with stage(layout, task) as on, aim.at(on), point.meanwhile(on, aim) as finish:
         campaign = await on.campaign(round(dials * CONTACTS))
         quiet = await on.quiet(campaign, within=120 + dials / 20)
-        return await _row(point, on, campaign, dials, kills, "" if quiet else "it did not come to rest")
+        trouble = await finish() if quiet else "it did not come to rest"
+        return await _row(point, on, campaign, dials, kills, trouble)
 
 
 async def _row(point: Point, on: Stage, campaign: Seed, dials: int, kills: int, trouble: str) -> Row:
     deaths = on.crew.kills
     found = await judge(on, campaign, kills=[death.at for death in deaths])
-    by_itself = [death for death in on.crew.deaths if death not in deaths]
+    by_itself = [death for death in on.crew.deaths if death not in deaths and not (point.ends and death.code == 0)]
     notes = [trouble, f"{found.dials / max(found.seconds, 1):.0f} dials/s", f"unclear for {found.unclear_seconds:.1f} s at most"]
     notes += [f"{death.role} ended by itself with {death.code}" for death in by_itself]
     passed = (
