@@ -14,6 +14,7 @@ from adapters.simulated.carrier.journal import Entry
 from adapters.simulated.carrier.verdict import dialled_twice, of_campaign, peak
 from dialer.cli.demo.report import outside_window
 from dialer.domain.campaign import rules_of
+from dialer.domain.fence import FENCE_SECONDS
 from dialer.store import claims
 from dialer.store.database import Pool
 from dialer.store.reports import enrolments_open, zones_of_numbers
@@ -21,6 +22,9 @@ from tests.support.laws import laws_hold, nothing_left
 from tests.support.ledger import Seed
 from tests.system.frame import Found
 from tests.system.stage import Stage
+
+BUSY_SECONDS = 0.5
+"""From the first byte of a request to the carrier's look at its clock, on a machine on which much else runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,14 @@ async def _held(pool: Pool, campaign: str, entries: Sequence[Entry]) -> list[Hel
         )
         for r in rows
     ]  # fmt: skip
+
+
+async def late(on: Stage, campaign: Seed) -> int:
+    """Calls that the carrier accepted later after their permit than the fence and a busy machine explain."""
+    rows = await on.pool.fetch("select id, placing_at from call_attempts where placing_at is not null")
+    permits = {row["id"]: row["placing_at"].timestamp() for row in rows}
+    calls = of_campaign(on.entries(), campaign.campaign)
+    return sum(entry.accepted - permits.get(entry.attempt, -math.inf) > FENCE_SECONDS + BUSY_SECONDS for entry in calls)
 
 
 def again(held: Sequence[Held], entries: Sequence[Entry]) -> int:

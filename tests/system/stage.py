@@ -28,6 +28,7 @@ from adapters.simulated.carrier.script import Script, Span
 from dialer.store.database import Database, Pool
 from dialer.store.migrate import migrate
 from tests.support.carrier import API_KEY, SIGNING_SECRET, quick
+from tests.support.earlier import running
 from tests.support.engine import TRUNK
 from tests.support.ledger import Seed, seed
 from tests.support.memory import quickest
@@ -62,6 +63,8 @@ class Layout:
     """Seconds the adapter allows one placement; what is unclear is looked up 2.5 s after that."""
     env: Mapping[str, str] = field(default_factory=dict)
     config: str = ""
+    code: Path | None = None
+    """Where the roles' code is; None = here."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,8 @@ class Stage:
     carrier_url: str
     env: Mapping[str, str]
     """What a role needs to run here."""
+    codes: dict[str, Path | None] = field(default_factory=dict)
+    """Where the code of each role's next start is; None = ours."""
 
     @property
     def pool(self) -> Pool:
@@ -92,7 +97,17 @@ class Stage:
 
     def start(self, name: str, role: str, **more: str) -> None:
         """Start one more role here; `more` is added to its environment."""
-        self.crew.start(name, role, env=lambda: {**self.env, VARIABLE: self.layout.failpoints(name), **more})
+        self.codes[name] = self.layout.code
+        self.crew.start(name, role, env=lambda: {**self._env(name), **more}, exec=self.layout.code is not None)
+
+    def next_from(self, name: str, code: Path | None) -> None:
+        """The next start of a role is one of the code in this directory; None = ours."""
+        self.codes[name] = code
+        self.crew.roles[name].exec = code is not None
+
+    def _env(self, name: str) -> dict[str, str]:
+        code = self.codes[name]
+        return {**self.env, VARIABLE: self.layout.failpoints(name), **({} if code is None else running(code))}
 
     async def campaign(self, contacts: int, **options: Any) -> Seed:
         """A running campaign with so many contacts to call; `options` are those of `tests.support.ledger.seed`."""

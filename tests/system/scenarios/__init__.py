@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from tests.system.frame import Scenario
-from tests.system.scenarios import kill_at_points
+from tests.system.scenarios import kill_at_points, rolling
 
-SCENARIOS: tuple[Scenario, ...] = (kill_at_points.SCENARIO,)
+SCENARIOS: tuple[Scenario, ...] = (kill_at_points.SCENARIO, rolling.SCENARIO)
