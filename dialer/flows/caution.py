@@ -22,11 +22,12 @@ PATIENCE_SECONDS = 2.0
 
 
 class Caution:
-    """`enter` before a placement, `leave` after it, always."""
+    """`enter` before a placement, `leave` after it, always. `first` placements may go out before the trunk has answered."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, first: int = 1) -> None:
         self._clock = clock
-        self._width = 1
+        self._first = first
+        self._width = first
         self._inside = 0
         self._answered_at = 0.0
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -34,7 +35,7 @@ class Caution:
     async def enter(self) -> bool:
         """Whether the placement may go on; False after `PATIENCE_SECONDS`, and then it is not to `leave`."""
         if self._clock.monotonic() - self._answered_at > FORGET_SECONDS:
-            self._width = 1
+            self._width = self._first
         if self._inside < self._width:
             self._inside += 1
             return True

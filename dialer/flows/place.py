@@ -56,10 +56,12 @@ class Placer:
         trunks: Mapping[str, Trunk],
         breakers: Breakers,
         clock: Clock,
+        *,
+        first: int = 1,
     ) -> None:
         self._pool = pool
         self._breakers = breakers
-        self._cautions = {name: Caution(clock) for name in trunks}
+        self._cautions = {name: Caution(clock, first) for name in trunks}
         self._settler = settler
         self._rates = rates
         self._trunks = trunks

@@ -15,7 +15,9 @@ from typing import Any, TypeVar, cast
 
 from dialer.api.context import ApiContext
 from dialer.app import House, api_context
+from dialer.flows.breakers import Breakers
 from dialer.flows.follow import Follower
+from dialer.flows.gaps import Gaps
 from dialer.flows.place import Placer, Trunk
 from dialer.flows.reconcile import Reconciler
 from dialer.flows.release import LedgerBook, RulesReader
@@ -29,6 +31,9 @@ from dialer.store.statements import names, statement
 from scheduler.clock import Clock
 
 T = TypeVar("T")
+
+MANY = 1000
+"""Placements that a trunk may have before it has answered: the order in which calls go out is the story's to choose."""
 
 _NAMES = {statement(name, skip_locked=skip): name for name in names() for skip in (False, True)}
 
@@ -113,14 +118,17 @@ class Process:
         ringer = Ringer(Bell(redis), JobQueue(redis, QUEUE))
         rules = RulesReader(pool)
         settler = Settler(pool, ringer, rules, clock)
-        follower = Follower(pool, settler)
-        house = House(settings, clock, Database(pool, database.engine), redis, Bell(redis), ringer, rules, settler, follower)
+        breakers = Breakers(pool, ringer)
+        follower = Follower(pool, settler, breakers)
+        both = Database(pool, database.engine)
+        gaps = Gaps(pool, clock)
+        house = House(settings, clock, both, redis, Bell(redis), ringer, rules, settler, follower, breakers, gaps)
         self.api: ApiContext = replace(api_context(house, trunks), pause=self._wait_out_the_fence)
         self._clock = clock
         self._at_the_fence: asyncio.Future[float] | None = None
         self.book = LedgerBook(pool, ringer, clock, trunks, rules)
         self.follower = follower
-        self.placer = Placer(pool, settler, RateBuckets(redis), trunks, clock)
+        self.placer = Placer(pool, settler, RateBuckets(redis), trunks, breakers, clock, first=MANY)
         self.sweeper = Sweeper(pool, settler, follower, ringer, clock)
         self.reconciler = Reconciler(pool, settler, follower, trunks, clock)
         self._tasks: set[asyncio.Task[Any]] = set()
