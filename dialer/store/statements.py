@@ -1,4 +1,4 @@
-"""The hot statements by name, read once from `queries.sql`, and the one way to run those that take locks."""
+"""The statements by name, read once from `queries.sql` and `sweeps.sql`, and the one way to run those that take locks."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ import asyncpg
 
 from dialer.store.database import Connection, Pool
 
+FILES = ("queries.sql", "sweeps.sql")
 SKIP_MARK = "/*skip*/"
 
 
 @cache
 def _all() -> dict[str, str]:
-    text = files("dialer.store").joinpath("queries.sql").read_text(encoding="utf-8")
+    text = "\n".join(files("dialer.store").joinpath(name).read_text(encoding="utf-8") for name in FILES)
     parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)
     return {name: body.strip() for name, body in zip(parts[1::2], parts[2::2], strict=True)}
 
 
 @cache
 def statement(name: str, *, skip_locked: bool = False) -> str:
-    """The text of a statement. Raises `KeyError` for a name that is not in the file."""
+    """The text of a statement. Raises `KeyError` for a name that is in none of the files."""
     body = _all()[name]
     return body.replace(SKIP_MARK, " skip locked" if skip_locked else "")
 

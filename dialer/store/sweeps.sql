@@ -1,0 +1,107 @@
+-- What goes round beside the hot path: what is late, missed or miscounted, and what tells how things are. As in `queries.sql` each
+-- is one round trip, and those that write are one commit.
+
+-- name: start_scheduled
+-- $1 now.
+update campaigns set status = 'running', started_at = coalesce(started_at, $1), updated_at = $1
+  where status = 'scheduled' and scheduled_start_at <= $1 returning id
+
+-- name: stale
+-- Claimed, and not placed in time: the bell was lost or nobody was there.
+select id from call_attempts where ended_at is null and state = 'queued' and claimed_at < clock_timestamp() - interval '2 seconds'
+  order by claimed_at limit 2000
+
+-- name: overdue
+-- Take on attempts about which the carrier must be asked: placing or unknown and silent for longer than the trunk's silence, ringing
+-- past the ring timeout or the window's end, once a minute those that are up, for their last callback may have been lost, and once
+-- what the carrier has had since before the trunk's last gap. $1 trunks, $2 silence in seconds per trunk, $3 how many at most,
+-- $4 seconds between two questions about one attempt, $5 now.
+update call_attempts a set asked_at = clock_timestamp()
+  where a.id in (
+    select x.id from call_attempts x join unnest($1::text[], $2::float8[]) as w(trunk, silence) on w.trunk = x.trunk
+      left join gaps g on g.trunk = x.trunk
+    where x.ended_at is null and (x.asked_at is null or x.asked_at < clock_timestamp() - make_interval(secs => $4::float8))
+      and (case x.state
+        when 'placing' then x.not_after < $5::timestamptz
+          or x.placing_at < $5 - make_interval(secs => w.silence + case when x.provider_ref is null then 0 else x.ring_seconds end)
+        when 'unknown' then x.placing_at < $5 - make_interval(secs => w.silence)
+        when 'ringing' then x.not_after < $5 or x.ringing_at < $5 - make_interval(secs => x.ring_seconds + w.silence)
+        when 'answered' then x.answered_at < $5 - make_interval(secs => least(x.limit_seconds, 60) + w.silence)
+          and coalesce(x.asked_at < clock_timestamp() - interval '60 seconds', true)
+        else false end
+        or x.claimed_at < g.at and coalesce(x.asked_at < g.at, true) and x.placing_at < $5 - make_interval(secs => w.silence)
+          and (x.state in ('ringing', 'answered') or x.state = 'placing' and x.provider_ref is not null))
+    order by x.asked_at nulls first limit $3 for update of x skip locked)
+  returning a.id, a.state, a.trunk, a.to_number, a.provider_ref, a.placing_at, a.ringing_at, a.answered_at, a.ring_seconds, a.limit_seconds,
+            a.not_after
+
+-- name: gap
+-- Something that these trunks told until now may have been missed. $1 trunks, in order.
+insert into gaps (trunk, at) select t, clock_timestamp() from unnest($1::text[]) t on conflict (trunk) do update set at = excluded.at
+
+-- name: calls_under_way
+-- $1 campaign.
+select id, trunk, provider_ref from call_attempts
+where campaign_id = $1 and ended_at is null and state in ('placing', 'ringing', 'answered', 'unknown')
+
+-- name: unheard
+-- Live attempts whose ending is written among the events but was not made into one (a crash, or a locked scope).
+select a.id from call_attempts a
+where a.ended_at is null and a.state in ('placing', 'ringing', 'answered', 'unknown')
+  and exists (select from call_events e where e.attempt_id = a.id and e.phase = 'ended' and e.received_at < clock_timestamp() - interval '2 seconds')
+  limit 2000
+
+-- name: events_of
+-- $1 attempt ids.
+select attempt_id, adapter, event_key, phase, at, ref, outcome, fault, cause, sip, q850, data
+from call_events where attempt_id = any($1::text[]) order by id
+
+-- name: recount_scopes
+-- Where the semaphores and a recount of the live attempts disagree. One snapshot sees both sides of every commit, so a row that
+-- comes back is a defect, not a race.
+select s.key, s.active, coalesce(l.n, 0)::int as live
+from scopes s left join (
+  select key, count(*) as n from call_attempts a, unnest(a.scopes) key where a.ended_at is null group by key) l using (key)
+where s.active <> coalesce(l.n, 0)
+
+-- name: mend_scopes
+-- $1 keys, which the transaction has locked in a statement before this one.
+update scopes s set active = (select count(*) from call_attempts a where a.ended_at is null and s.key = any(a.scopes))
+  where s.key = any($1::text[])
+
+-- name: recount_tallies
+-- The same for what the rows of campaigns say. $1 campaign ids.
+select coalesce(t.campaign_id, r.campaign_id) as campaign_id, coalesce(t.status, r.status) as status,
+       coalesce(t.outcome, r.outcome) as outcome, coalesce(t.called, r.called) as called,
+       coalesce(t.n, 0) as tally, coalesce(r.n, 0)::int as rows
+from (select * from campaign_tallies where campaign_id = any($1::text[])) t
+  full join (
+    select campaign_id, status, coalesce(outcome, '') as outcome, last_attempt_at is not null as called, count(*) as n
+    from campaign_contacts where campaign_id = any($1::text[]) group by 1, 2, 3, 4) r using (campaign_id, status, outcome, called)
+where coalesce(t.n, 0) <> coalesce(r.n, 0)
+
+-- name: active_campaigns
+select id, status from campaigns where status in ('running', 'paused') order by id
+
+-- name: refusals
+-- How often the carrier (or our own code) refused this attempt's enrolment a call for its own sake. $1 attempt id.
+select count(*) as n from call_attempts x
+where x.campaign_contact_id = (select campaign_contact_id from call_attempts where id = $1) and x.fault = 'request'
+
+-- name: newest_placed
+-- When a call was last placed, of the newest attempts of each campaign: most are placed at once, or taken back within seconds.
+-- $1 campaign ids.
+select w.id, max(a.placing_at) as at from unnest($1::text[]) w(id) cross join lateral (
+  select placing_at from call_attempts where campaign_id = w.id order by id desc limit 20) a
+group by w.id having max(a.placing_at) is not null
+
+-- name: vitals
+-- What is worth waking somebody for. $1 now.
+select (select count(*) from call_attempts where ended_at is null) as live,
+       (select count(*) from call_attempts where ended_at is null and state = 'unknown') as unknown,
+       extract(epoch from $1::timestamptz - clock_timestamp())::float8 as clock_offset
+
+-- name: declare_trunks
+-- $1 keys, $2 caps.
+insert into scopes (key, cap) select * from unnest($1::text[], $2::int[]) order by 1
+  on conflict (key) do update set cap = excluded.cap where scopes.cap is distinct from excluded.cap
