@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dialer.api.shapes import WaitingFor
 from dialer.domain import errors
 from dialer.queue import QueueUnavailable
-from dialer.store.outage import is_outage
+from dialer.store.outage import is_cut, is_outage
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +33,7 @@ STATUS: Mapping[type[errors.Refused], int] = {
     errors.NotFound: 404,
     errors.Conflict: 409,
 }
+SAFE = ("GET", "HEAD")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 SENTENCES = {
     404: "There is no such address; the addresses are listed at /docs.",
@@ -179,9 +180,11 @@ class Guard:
         form = any(n == b"content-type" and v.lower().startswith(b"multipart/") for n, v in scope["headers"])
         limit = LIMITS.get(scope["path"], MOST_BODY) if form else MOST_BODY
         read = 0
+        heard = 0
 
         async def receiving() -> Message:
-            nonlocal read
+            nonlocal read, heard
+            heard += 1
             message = await receive()
             read += len(message.get("body", b""))
             if read > limit:
@@ -201,12 +204,17 @@ class Guard:
         if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
             await answer(400, "The address contains a NUL character; remove it.")(scope, receive, sending)
             return
-        try:
-            await self._app(scope, receiving, sending)
-        except Exception as fault:
-            if started:
-                raise
-            await self._failed(fault, request_id, scope["path"])(scope, receive, sending)
+        for again in (True, False):
+            try:
+                await self._app(dict(scope), receiving, sending)
+                return
+            except Exception as fault:
+                if started:
+                    raise
+                if again and scope["method"] in SAFE and heard == 0 and is_cut(fault):
+                    continue  # the session ended in the middle: it was only read, so it is read again by another
+                await self._failed(fault, request_id, scope["path"])(scope, receive, sending)
+                return
 
     @staticmethod
     def _failed(fault: Exception, request_id: str, path: str) -> JSONResponse:

@@ -14,8 +14,9 @@ from typing import Any
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as NoReply
+
+from dialer.queue.outage import GONE
 
 BLOCK_SECONDS = 2.0
 """The longest one blocking command waits. It bounds what a wake-up lost with its connection can cost."""
@@ -77,5 +78,5 @@ def reaching(purpose: str) -> Iterator[None]:
     """Turn a failure of Redis into `QueueUnavailable`, so that callers need not know the client library."""
     try:
         yield
-    except (RedisError, OSError) as error:
+    except GONE as error:
         raise QueueUnavailable(f"Redis failed while {purpose}: {type(error).__name__}.") from error

@@ -7,6 +7,10 @@ import logging
 
 from redis.exceptions import RedisError
 
+GONE = (RedisError, OSError, RuntimeError)
+"""What the client raises when Redis is away. RuntimeError is uvloop's word for a connection that broke just before it was
+used, and the client hands it on as it is."""
+
 FIRST_SECONDS = 0.05
 MOST_SECONDS = 1.0
 
@@ -22,7 +26,7 @@ class Outage:
 
     def failed(self, error: Exception) -> float:
         """Take note of a failed try; returns the seconds to wait before the next: 50 ms, doubling to 1 s."""
-        if not isinstance(error, RedisError | OSError):
+        if not isinstance(error, GONE):
             log.error("%s: unexpected failure, will try again", self._loop, exc_info=error)
         elif self._failures == 0:
             log.warning("%s: Redis is away (%s), will try again until it is back", self._loop, type(error).__name__)

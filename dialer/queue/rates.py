@@ -2,7 +2,8 @@
 
 Every token is a moment, the bucket remembers the last one it gave. Tokens are 1 / (95 % of the rate) apart, so that what the
 network does to the spacing does not add up to more than the rate in any second. A bucket nobody knows (first use, flushed
-Redis) counts as just emptied: losing Redis never allows a burst.
+Redis) counts as just emptied: losing Redis never allows a burst. One that a fail-over set back goes on from the last token that
+whoever asks was given.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local gap, n, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local last = tonumber(redis.call('GET', KEYS[1]) or '')
-if not last or last > now + tonumber(ARGV[4]) then last = now end
+local most_ahead, known = now + tonumber(ARGV[4]), tonumber(ARGV[5])
+if not last or last > most_ahead then last = now end
+if known <= most_ahead then last = math.max(last, known) end
 local waits = {}
 while #waits < n do
   local at = math.max(now, last + gap)
@@ -32,7 +35,7 @@ while #waits < n do
   waits[#waits + 1] = string.format('%.0f', at - now)
 end
 redis.call('SET', KEYS[1], string.format('%.0f', last), 'PX', string.format('%.0f', 3600000 + gap / 500))
-return waits
+return {string.format('%.0f', last), waits}
 """
 
 
@@ -45,6 +48,7 @@ class RateBuckets:
         self._max_wait = max_wait
         self._prefix = prefix
         self._take = redis.register_script(TAKE)
+        self._last: dict[str, int] = {}
 
     async def take(self, key: str, per_second: float, n: int = 1) -> tuple[float, ...]:
         """Reserve up to `n` tokens: for each the seconds to wait from now, ascending. Fewer, or none, when the others would
@@ -59,5 +63,7 @@ class RateBuckets:
         micros = 1_000_000
         gap = math.ceil(micros / (SHARE * per_second))
         with reaching("taking rate tokens"):
-            waits = await self._take([self._prefix + key], [gap, n, int(self._max_wait * micros), int(MOST_WAIT * micros)])
+            args = [gap, n, int(self._max_wait * micros), int(MOST_WAIT * micros), self._last.get(key, 0)]
+            last, waits = await self._take([self._prefix + key], args)
+        self._last[key] = int(last)
         return tuple(int(wait) / micros for wait in waits)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from itertools import pairwise
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -67,8 +68,13 @@ async def test_a_flush_allows_no_burst(redis: Redis) -> None:
         moments += [began + wait for wait in await buckets.take("trunk:x", 20, 2)]
         if turn % 10 == 5:
             await redis.flushall()
-            moments = moments[-1:]
-            assert (await buckets.take("trunk:x", 20))[0] >= 0.05
+    assert all(after - before > GAP / 20 - 0.02 for before, after in pairwise(moments))
+
+
+async def test_a_flush_allows_no_burst_to_who_knew_nothing_of_the_bucket(redis: Redis) -> None:
+    await RateBuckets(redis).take("trunk:x", 20, 5)
+    await redis.flushall()
+    assert (await RateBuckets(redis).take("trunk:x", 20))[0] >= 0.05
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -94,3 +100,15 @@ async def test_tokens_are_shared_by_all_processes(redis: Redis, shared_valkey: V
     assert sum(map(len, waits)) in range(18, 21)
     for other in others:
         await close(other)
+
+
+async def test_a_bucket_that_a_fail_over_set_back_gives_no_token_twice(redis: Redis) -> None:
+    buckets = RateBuckets(redis, max_wait=5)
+    await buckets.take("trunk:x", 20)
+    before = await redis.get("dialer:rate:trunk:x")
+    assert before is not None
+    began = time.monotonic()
+    given = [began + wait for wait in await buckets.take("trunk:x", 20, 10)]
+    await redis.set("dialer:rate:trunk:x", before)
+    [next_] = [time.monotonic() + wait for wait in await buckets.take("trunk:x", 20)]
+    assert next_ > given[-1] + 0.04

@@ -7,6 +7,8 @@ import time
 import pytest
 from redis.exceptions import ConnectionError as Away
 
+from dialer.queue import QueueUnavailable
+from dialer.queue.connection import reaching
 from dialer.queue.outage import Outage, pause
 
 
@@ -31,6 +33,13 @@ def test_an_outage_is_two_lines(caplog: pytest.LogCaptureFixture) -> None:
     outage.over()
     outage.over()
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+
+
+def test_a_connection_that_broke_as_it_was_used_is_an_outage(caplog: pytest.LogCaptureFixture) -> None:
+    Outage("test").failed(RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed"))
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    with pytest.raises(QueueUnavailable), reaching("testing"):
+        raise RuntimeError("the handler is closed")
 
 
 def test_what_is_not_an_outage_is_logged_each_time_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:

@@ -11,6 +11,12 @@ from dialer.store.outage import is_outage
 FROZEN = asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress")
 
 
+@pytest.mark.parametrize("fault", [asyncpg.DiskFullError("could not extend file"), asyncpg.OutOfMemoryError("out of memory")])
+def test_a_postgres_whose_disk_is_full_is_away_and_comes_back(fault: Exception) -> None:
+    assert is_outage(fault)
+    assert is_outage(DBAPIError("insert", {}, fault))
+
+
 @pytest.mark.parametrize("fault", [FROZEN, OSError("no route"), TimeoutError(), asyncpg.CannotConnectNowError("starting up")])
 def test_a_postgres_that_stood_still_or_starts_is_away_and_no_fault_of_ours(fault: Exception) -> None:
     assert is_outage(fault)
