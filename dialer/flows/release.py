@@ -69,6 +69,7 @@ class LedgerBook:
         self._trunks = frozenset(trunks)
         self._rules = rules
         self._seen: dict[str, tuple[DueCampaign, CampaignRules]] = {}
+        self._locked: frozenset[str] = frozenset()
 
     async def snapshot(self, dirty: frozenset[str] | None, as_if: str | None = None) -> Snapshot:
         now = self._clock.now()
@@ -85,17 +86,21 @@ class LedgerBook:
         return Snapshot(now, tuple(_view(c, rules[c.id], zones) for c in readable), free, reopens)
 
     async def release(self, made: Plan) -> frozenset[str]:
-        """Claim and ring. The campaigns whose locks somebody else held come back as keys."""
+        """Claim and ring. The campaigns whose locks somebody else held come back as keys; the next round does not wait for these
+        again, for everybody else would wait with it."""
         wanted = self._claims(made)
         if not wanted or not await self._ringer.reachable():
             return frozenset()
         got: dict[str, int] = {}
-        for each in await self._claim(wanted):
+        locked = [c for c in wanted if c.campaign.id in self._locked]
+        claimed = await self._claim([c for c in wanted if c.campaign.id not in self._locked])
+        for each in claimed + await self._claim(locked, wait=False):
             got[each.campaign] = got.get(each.campaign, 0) + 1
         short = [c for c in wanted if got.get(c.campaign.id, 0) < c.release.count]
         if short:
             await claims.tighten(self._pool, [(c.campaign.id, o.place_set, o.priority) for c in short for o in c.release.lanes])
-        return frozenset(f"campaign:{c.campaign.id}" for c in short if c.campaign.id not in got)
+        self._locked = frozenset(c.campaign.id for c in short if c.campaign.id not in got)
+        return frozenset(f"campaign:{id}" for id in self._locked)
 
     async def run(self, campaign: str) -> list[Claimed]:
         """Release for one running campaign now, what its free slots take."""
@@ -112,8 +117,8 @@ class LedgerBook:
     def _claims(self, made: Plan) -> list[Claim]:
         return [Claim(release, *self._seen[release.campaign]) for release in made.releases]
 
-    async def _claim(self, wanted: Sequence[Claim]) -> list[Claimed]:
-        claimed = await claims.claim(self._pool, wanted, self._clock.now())
+    async def _claim(self, wanted: Sequence[Claim], *, wait: bool = True) -> list[Claimed]:
+        claimed = await claims.claim(self._pool, wanted, self._clock.now(), wait=wait) if wanted else []
         if claimed:
             metrics.RELEASES.inc(len(claimed))
             await self._ringer.dial(claimed)

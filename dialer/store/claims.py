@@ -116,8 +116,9 @@ async def zones(pool: Pool, place_sets: Collection[int]) -> dict[int, tuple[str,
     return {r["id"]: tuple(r["zones"]) for r in await fetch(pool, "places", list(place_sets))}
 
 
-async def claim(pool: Pool, claims: Sequence[Claim], now: datetime) -> list[Claimed]:
-    """Release: the attempts that now exist. Fewer than asked for where slots, contacts or locks were taken meanwhile."""
+async def claim(pool: Pool, claims: Sequence[Claim], now: datetime, *, wait: bool = True) -> list[Claimed]:
+    """Release: the attempts that now exist. Fewer than asked for where slots, contacts or locks were taken meanwhile; without
+    `wait` a lock that somebody has is one that was taken."""
     keys = {
         key
         for c in claims
@@ -138,7 +139,7 @@ async def claim(pool: Pool, claims: Sequence[Claim], now: datetime) -> list[Clai
              c.rules.ring_seconds, c.rules.limit_seconds) for c in claims
         ], 8),
         *_columns([(campaign, lane.place_set, lane.priority, lane.not_after) for campaign, lane in lanes], 4),
-        *_columns(ranked, 4),
+        *_columns(ranked, 4), wait=wait,
     )  # fmt: skip
     rows = await failpoint_during("K9", work)
     return [

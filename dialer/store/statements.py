@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -38,11 +39,11 @@ async def fetch(on: Pool | Connection, name: str, *args: Any) -> list[asyncpg.Re
     return rows
 
 
-async def fetch_locking(pool: Pool, name: str, *args: Any) -> list[asyncpg.Record]:
+async def fetch_locking(pool: Pool, name: str, *args: Any, wait: bool = True) -> list[asyncpg.Record]:
     """Run a statement that begins with its locks: wait for them in line, and when that takes too long (or runs into a deadlock
-    with somebody who does not keep the order), pass over the scopes that are taken."""
-    try:
-        return await fetch(pool, name, *args)
-    except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
-        rows: list[asyncpg.Record] = await pool.fetch(statement(name, skip_locked=True), *args)
-        return rows
+    with somebody who does not keep the order), or without `wait` at once, pass over the scopes that are taken."""
+    if wait:
+        with suppress(asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+            return await fetch(pool, name, *args)
+    rows: list[asyncpg.Record] = await pool.fetch(statement(name, skip_locked=True), *args)
+    return rows

@@ -14,7 +14,7 @@ from dialer.domain.machine import AttemptState, ContactStatus
 from dialer.flows.release import LedgerBook, RulesReader
 from dialer.store import attempts, claims
 from dialer.store.claims import Claimed
-from dialer.store.database import Database
+from dialer.store.database import LOCK_WAIT_MS, Database
 from scheduler.clock import SystemClock
 from scheduler.planner import plan
 from tests.support.engine import TRUNK
@@ -123,6 +123,22 @@ async def test_a_stuck_campaign_stalls_nobody_else(database: Database, trunk: No
         assert await database.pool.fetchval("select count(*) from call_attempts where campaign_id = $1", free.campaign) == 5
     assert len(await book(database).run(stuck.campaign)) == 5, "and it goes on as soon as it is free"
     await laws_hold(database.pool)
+
+
+async def test_a_campaign_that_stays_locked_is_waited_for_once_and_not_in_every_round(database: Database, trunk: None) -> None:
+    stuck = await seed(database.pool, contacts=5)
+    own = book(database)
+    async with database.pool.acquire() as connection, connection.transaction():
+        await connection.fetch("select from scopes where key = $1 for update", f"campaign:{stuck.campaign}")
+        await own.release(plan(await own.snapshot(None)))
+        free = await seed(database.pool, contacts=5, prefix="+4989")
+        started = time.monotonic()
+        locked = await own.release(plan(await own.snapshot(None)))
+        assert time.monotonic() - started < LOCK_WAIT_MS / 1000
+        assert locked == {f"campaign:{stuck.campaign}"}
+        assert await database.pool.fetchval("select count(*) from call_attempts where campaign_id = $1", free.campaign) == 5
+    assert await own.release(plan(await own.snapshot(None))) == frozenset()
+    assert await database.pool.fetchval("select count(*) from call_attempts where campaign_id = $1", stuck.campaign) == 5
 
 
 async def test_a_lane_is_not_read_in_vain_until_somebody_is_due(database: Database, trunk: None) -> None:
