@@ -23,6 +23,7 @@ from dialer.flows.breakers import Breakers
 from dialer.flows.follow import Follower
 from dialer.flows.gaps import Gaps
 from dialer.flows.hang_up import hang_up_campaign
+from dialer.flows.keep_hour import keep_hour
 from dialer.flows.place import Placer, Trunk
 from dialer.flows.reconcile import EVERY_SECONDS, Reconciler
 from dialer.flows.release import LedgerBook, RulesReader
@@ -38,7 +39,7 @@ from dialer.store import claims, revision
 from dialer.store.database import Database
 from dialer.telemetry import metrics
 from dialer.watchdog import Watchdog
-from scheduler.clock import Clock, SystemClock, unless_stopped
+from scheduler.clock import Clock, SteadyClock, SystemClock, unless_stopped
 from scheduler.ticker import Ticker
 
 if TYPE_CHECKING:
@@ -53,6 +54,9 @@ REQUESTS_AT_ONCE = 4
 LOOK_SECONDS = 2.0
 """How often overdue attempts are looked for."""
 
+HOUR_SECONDS = 1.0
+"""How often our clock is compared with the database's."""
+
 log = logging.getLogger(__name__)
 
 
@@ -65,7 +69,7 @@ class House:
     """What every role is built from."""
 
     settings: Settings
-    clock: Clock
+    clock: SteadyClock
     database: Database
     redis: Any
     bell: Bell
@@ -75,6 +79,13 @@ class House:
     follower: Follower
     breakers: Breakers
     gaps: Gaps
+
+    def duties(self, duties: Duties) -> None:
+        """What runs in every role."""
+        duties.start("settle", self.settler.run())
+        duties.start("rest", self.settler.run_rest())
+        hour = repeat("clock", HOUR_SECONDS, lambda: keep_hour(self.database.pool, self.clock), self.clock, duties.stop)
+        duties.start("clock", hour)
 
     async def ready(self) -> None:
         """Raises while one of the stores cannot be used."""
@@ -98,7 +109,8 @@ async def house(settings: Settings) -> AsyncIterator[House]:
         redis = connect(settings.redis.url.get_secret_value())
         stack.push_async_callback(close, redis)
         await claims.declare_trunks(database.pool, {name: t.max_concurrent_calls for name, t in settings.adapters.items()})
-        clock = SystemClock()
+        clock = SteadyClock(SystemClock())
+        await keep_hour(database.pool, clock)
         bell = Bell(redis)
         ringer = Ringer(bell, JobQueue(redis, QUEUE))
         rules = RulesReader(database.pool)
@@ -188,8 +200,7 @@ async def run_scheduler(settings: Settings) -> None:
         ticker = Ticker(book, h.bell, h.clock, own.tick_seconds, _tick_failed, rates, own.claim_limit)
         sweeper = Sweeper(h.database.pool, h.settler, h.follower, h.ringer, h.clock)
         duties = Duties()
-        duties.start("settle", h.settler.run())
-        duties.start("rest", h.settler.run_rest())
+        h.duties(duties)
         duties.start("watchdog", Watchdog(h.clock).run())
         duties.start("sweep", repeat("sweep", own.sweep_seconds, sweeper.sweep, h.clock, duties.stop))
         duties.start("recount", repeat("recount", own.recount_seconds, sweeper.recount, h.clock, duties.stop))
@@ -217,8 +228,7 @@ async def run_worker(settings: Settings) -> None:
         asked = DoorbellWorker(h.redis, REQUESTS, queue_name=REQUEST_QUEUE, ctx={"desk": desk(h)}, max_jobs=REQUESTS_AT_ONCE)
         await h.breakers.started(carriers)
         duties = Duties()
-        duties.start("settle", h.settler.run())
-        duties.start("rest", h.settler.run_rest())
+        h.duties(duties)
         duties.start("watchdog", Watchdog(h.clock).run())
         duties.start("fence", placer.run_fence())
         duties.start("accepted", placer.run_accepted())
@@ -256,8 +266,7 @@ async def run_api(settings: Settings) -> None:
         health.serving("http.metrics_port", settings.http.metrics_port, h.ready),
     ):
         duties = Duties()
-        duties.start("settle", h.settler.run())
-        duties.start("rest", h.settler.run_rest())
+        h.duties(duties)
         duties.start("gaps", h.gaps.run())
         app = build(api_context(h, carriers, duties.stop))
         missed = partial(h.gaps.suspect, carriers)  # nobody heard what was told before it listened, or while it stood still

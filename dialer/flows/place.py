@@ -78,7 +78,7 @@ class Placer:
     async def place(self, attempt: str, campaign: str, trunk: str) -> None:
         """Dial one released attempt. Harmless for one that is not queued any more, however often it is called."""
         configured = self._trunks.get(trunk)
-        if configured is None or not await self._cautions[trunk].enter():
+        if configured is None or not self._clock.sure or not await self._cautions[trunk].enter():
             await self._settler.settle(attempt, refuse)
             return
         well: bool | None = None

@@ -51,7 +51,9 @@ class Reconciler:
         self._clock = clock
 
     async def sweep(self) -> int:
-        """Ask about everything that is overdue now; returns about how many."""
+        """Ask about everything that is overdue now; returns about how many. Nothing is overdue by an hour that is not certain."""
+        if not self._clock.sure:
+            return 0
         silence = {
             name: FENCE_SECONDS + trunk.adapter.capabilities.place_timeout + trunk.adapter.capabilities.settle
             for name, trunk in self._trunks.items()

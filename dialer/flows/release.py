@@ -1,7 +1,8 @@
 """Release: from what is due to queued attempts and dial jobs. The scheduler's `Book`, on the ledger.
 
 Owns the reading of campaigns' rules (kept until their version changes) and of place sets (which never change). A campaign whose
-rules cannot be read is not dialled and is said so, once per version. While Redis cannot be rung, nothing is released.
+rules cannot be read is not dialled and is said so, once per version. While Redis cannot be rung, or nobody knows what time it
+is, nothing is released.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ class LedgerBook:
         """Claim and ring. The campaigns whose locks somebody else held come back as keys; the next round does not wait for these
         again, for everybody else would wait with it."""
         wanted = self._claims(made)
-        if not wanted or not await self._ringer.reachable():
+        if not wanted or not await self._may():
             return frozenset()
         got: dict[str, int] = {}
         locked = [c for c in wanted if c.campaign.id in self._locked]
@@ -106,7 +107,11 @@ class LedgerBook:
         """Release for one running campaign now, what its free slots take."""
         wanted = self._claims(plan(await self.snapshot(frozenset({f"campaign:{campaign}"}))))
         mine = [each for each in wanted if each.campaign.id == campaign]
-        return await self._claim(mine) if mine and await self._ringer.reachable() else []
+        return await self._claim(mine) if mine and await self._may() else []
+
+    async def _may(self) -> bool:
+        """Whether anybody may be called at all: the hour is certain, and workers can be told."""
+        return self._clock.sure and await self._ringer.reachable()
 
     async def preview(self, campaign: str, most: int | None) -> list[Prospect]:
         """What `run` would take if the campaign were running and its run limited to `most`; writes nothing."""

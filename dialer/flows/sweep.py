@@ -35,16 +35,19 @@ class Sweeper:
         """Once every few seconds."""
         await self._settler.settle_all(await attempts.stale(self._pool), refuse)
         await self._follower.refollow(await attempts.unheard(self._pool))
+        if self._clock.sure:
+            await self._by_the_hour()
+        live, unknown, _ = await attempts.vitals(self._pool, self._clock.now())
+        metrics.LIVE_ATTEMPTS.set(live)
+        metrics.UNKNOWN_ATTEMPTS.set(unknown)
+
+    async def _by_the_hour(self) -> None:
         started = await claims.start_scheduled(self._pool, self._clock.now())
         if started:
             log.info("started as scheduled: %s", ", ".join(started))
             await self._ringer.wake(f"campaign:{id}" for id in started)
         if given_up := await direct.give_up(self._pool, self._clock.now()):
             log.info("direct calls that could not be made: %d", len(given_up))
-        live, unknown, offset = await attempts.vitals(self._pool, self._clock.now())
-        metrics.LIVE_ATTEMPTS.set(live)
-        metrics.UNKNOWN_ATTEMPTS.set(unknown)
-        metrics.CLOCK_OFFSET_SECONDS.set(offset)
 
     async def recount(self) -> int:
         """Once a minute: every count against what it counts. Returns how many disagreed, each of which is a defect."""

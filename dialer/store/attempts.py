@@ -223,6 +223,13 @@ async def newest_placed(pool: Pool, campaigns: Collection[str]) -> dict[str, dat
     return {r["id"]: r["at"] for r in await fetch(pool, "newest_placed", list(campaigns))}
 
 
+async def hour(pool: Pool) -> datetime:
+    """What the database's clock says."""
+    [r] = await fetch(pool, "hour")
+    told: datetime = r["hour"]
+    return told
+
+
 async def vitals(pool: Pool, now: datetime) -> tuple[int, int, float]:
     """Live attempts, those of them that are unknown, and by how many seconds `now` is ahead of the database's clock."""
     [r] = await fetch(pool, "vitals", now)

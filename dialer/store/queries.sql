@@ -9,7 +9,8 @@
 -- Plans. They are made once and early, for tables that are still small. A join that could be made by reading all campaigns is
 -- written as a scalar subquery, or fenced by `offset 0`, so that it is always one look-up per row.
 --
--- The clock of claims is the database's (claim and placing may happen on two machines); the clock of call windows comes in.
+-- The clock of claims is the database's (claim and placing may happen on two machines); the clock of call windows comes in. What
+-- lies ahead of the database's clock was written before that was set back, and is as old as can be.
 
 -- name: claim
 -- Release: due contacts of the open lanes become queued attempts, as many as every scope has room for.
@@ -102,7 +103,7 @@ with locks as materialized (
     from contacts p, assistants s, phone_numbers n
     where (select count(*) from locks) >= 0
       and a.id = any($1::text[]) and a.state = 'queued' and 'campaign:' || a.campaign_id in (select key from locks)
-      and a.claimed_at > clock_timestamp() - interval '2 seconds' and a.not_after > $2
+      and a.claimed_at between clock_timestamp() - interval '2 seconds' and clock_timestamp() + interval '2 seconds' and a.not_after > $2
       and (select c.status = 'running' and c.rules_version = a.rules_version from campaigns c where c.id = a.campaign_id)
       and p.id = a.contact_id and not p.do_not_call and a.to_number in (p.phone, p.phone_secondary)
       and s.id = a.assistant_id and s.outbound_enabled

@@ -8,7 +8,8 @@ update campaigns set status = 'running', started_at = coalesce(started_at, $1), 
 
 -- name: stale
 -- Claimed, and not placed in time: the bell was lost or nobody was there.
-select id from call_attempts where ended_at is null and state = 'queued' and claimed_at < clock_timestamp() - interval '2 seconds'
+select id from call_attempts where ended_at is null and state = 'queued'
+  and claimed_at not between clock_timestamp() - interval '2 seconds' and clock_timestamp() + interval '2 seconds'
   order by claimed_at limit 2000
 
 -- name: overdue
@@ -20,16 +21,17 @@ update call_attempts a set asked_at = clock_timestamp()
   where a.id in (
     select x.id from call_attempts x join unnest($1::text[], $2::float8[]) as w(trunk, silence) on w.trunk = x.trunk
       left join gaps g on g.trunk = x.trunk
-    where x.ended_at is null and (x.asked_at is null or x.asked_at < clock_timestamp() - make_interval(secs => $4::float8))
+    where x.ended_at is null
+      and coalesce(x.asked_at not between clock_timestamp() - make_interval(secs => $4::float8) and clock_timestamp(), true)
       and (case x.state
         when 'placing' then x.not_after < $5::timestamptz
           or x.placing_at < $5 - make_interval(secs => w.silence + case when x.provider_ref is null then 0 else x.ring_seconds end)
         when 'unknown' then x.placing_at < $5 - make_interval(secs => w.silence)
         when 'ringing' then x.not_after < $5 or x.ringing_at < $5 - make_interval(secs => x.ring_seconds + w.silence)
         when 'answered' then x.answered_at < $5 - make_interval(secs => least(x.limit_seconds, 60) + w.silence)
-          and coalesce(x.asked_at < clock_timestamp() - interval '60 seconds', true)
+          and coalesce(x.asked_at not between clock_timestamp() - interval '60 seconds' and clock_timestamp(), true)
         else false end
-        or x.claimed_at < g.at and coalesce(x.asked_at < g.at, true) and x.placing_at < $5 - make_interval(secs => w.silence)
+        or x.claimed_at < g.at and coalesce(x.asked_at not between g.at and clock_timestamp(), true) and x.placing_at < $5 - make_interval(secs => w.silence)
           and (x.state in ('ringing', 'answered') or x.state = 'placing' and x.provider_ref is not null))
     order by x.asked_at nulls first limit $3 for update of x skip locked)
   returning a.id, a.state, a.trunk, a.to_number, a.provider_ref, a.placing_at, a.ringing_at, a.answered_at, a.ring_seconds, a.limit_seconds,
@@ -48,7 +50,8 @@ where campaign_id = $1 and ended_at is null and state in ('placing', 'ringing', 
 -- Live attempts whose ending is written among the events but was not made into one (a crash, or a locked scope).
 select a.id from call_attempts a
 where a.ended_at is null and a.state in ('placing', 'ringing', 'answered', 'unknown')
-  and exists (select from call_events e where e.attempt_id = a.id and e.phase = 'ended' and e.received_at < clock_timestamp() - interval '2 seconds')
+  and exists (select from call_events e where e.attempt_id = a.id and e.phase = 'ended'
+    and e.received_at not between clock_timestamp() - interval '2 seconds' and clock_timestamp())
   limit 2000
 
 -- name: events_of
@@ -100,6 +103,9 @@ group by w.id having max(a.placing_at) is not null
 select (select count(*) from call_attempts where ended_at is null) as live,
        (select count(*) from call_attempts where ended_at is null and state = 'unknown') as unknown,
        extract(epoch from $1::timestamptz - clock_timestamp())::float8 as clock_offset
+
+-- name: hour
+select clock_timestamp() as hour
 
 -- name: declare_trunks
 -- $1 keys, $2 caps.

@@ -86,7 +86,7 @@ OLDEST_DUE_SECONDS = Gauge(
     registry=REGISTRY,
 )
 CLOCK_OFFSET_SECONDS = Gauge(
-    "dialer_clock_offset_seconds", "This machine's clock minus the database's; windows rest on it.", registry=REGISTRY
+    "dialer_clock_offset_seconds", "This machine's clock minus the database's; above 60 nobody may be called.", registry=REGISTRY
 )
 
 
