@@ -4,6 +4,7 @@ async with FaultProxy("127.0.0.1", 5432) as proxy:   # clients connect to proxy.
     proxy.mode = "blackhole"                          # from now on, also on connections that are open
     proxy.latency = 0.5                               # seconds added to every packet, in each direction
     proxy.reset()                                     # every open connection, now
+    proxy.target = ("127.0.0.1", 5433)                # where new connections go from now on
 
 pass       as if it were not there
 refuse     new connections are reset at once; open ones live on
@@ -28,7 +29,7 @@ class FaultProxy:
     """One server behind one port of the loopback. `port` 0 picks a free one."""
 
     def __init__(self, host: str, to_port: int, *, port: int = 0) -> None:
-        self._target = (host, to_port)
+        self.target = (host, to_port)
         self.port = port
         self.latency = 0.0
         self.connections = 0
@@ -78,7 +79,7 @@ class FaultProxy:
         there: asyncio.StreamWriter | None = None
         self._open.add(writer)
         try:
-            answers, there = await asyncio.open_connection(*self._target)
+            answers, there = await asyncio.open_connection(*self.target)
             self._open.add(there)
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._pipe(reader, there, answer=False))

@@ -16,7 +16,9 @@ and is named in the list in `scenarios/__init__.py`. `run(task)` is a coroutine 
 `on.crew` starts, stops and signals roles (each restarts when it dies) and counts their deaths; `on.stores` is the two servers
 (kill them; `revive(False)` keeps them down); `on.proxies` are TCP proxies before "postgres", "valkey", "carrier" and "api", those
 that `Layout.proxied` names; `Layout.failpoints` makes roles harm themselves (`adapters/failpoints.py`); `on.put_script` changes
-the carrier. `task.scaled(n)` is n, smaller in a small run; `task.seed` seeds whatever you draw.
+the carrier. `Layout.disk` gives the stores a disk that can be filled (`disk.py`), `Layout.fresh` and `postgres_env` let roles and
+Postgres have a clock of their own (`faketime.py`). `task.scaled(n)` is n, smaller in a small run; `task.seed` seeds whatever you
+draw. Where one campaign dials while one thing is done to it, `trial.py` has all of the above and measures the pauses.
 
 A fault that this machine cannot produce is a row too: `cannot(SCENARIO, "why")`. It counts as a fail.
 """

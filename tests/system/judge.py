@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from adapters.simulated.carrier.journal import Entry
 from adapters.simulated.carrier.verdict import dialled_twice, of_campaign, peak
@@ -111,10 +111,12 @@ def again(held: Sequence[Held], entries: Sequence[Entry]) -> int:
     recalled = sum(each.state == "recalled" and each.accepted is not None for each in held)
     answered = {entry.attempt for entry in entries if entry.outcome == "human"}
     late = 0
-    for _, group in groupby(sorted(held, key=lambda each: (each.enrolment, each.claimed)), key=lambda each: each.enrolment):
+    called = [each for each in held if each.accepted is not None]
+    called.sort(key=lambda each: (each.enrolment, each.accepted or 0.0))
+    for _, group in groupby(called, key=lambda each: each.enrolment):
         reached = False
         for each in group:
-            late += reached and each.accepted is not None
+            late += reached
             reached |= each.attempt in answered
     return recalled + late
 
@@ -143,6 +145,28 @@ def recoveries(held: Sequence[Held], cap: int, kills: Iterable[float]) -> list[f
     last = starts[-2 * cap] if len(starts) > 2 * cap else 0.0
     moments = sorted(kills)
     return [max((_next_dial(chain, at, moments, last) for chain in chains), default=0.0) for at in moments if at < last]
+
+
+def longest_pause(starts: Sequence[float], begin: float, end: float) -> float:
+    """The longest stretch of `begin` to `end` in which no call began; for ever when none began later. `starts` are in order."""
+    first = bisect_right(starts, begin)
+    if first == len(starts):
+        return math.inf
+    points = [begin, *(at for at in starts[first:] if at < end), max(begin, end)]
+    return max(after - before for before, after in pairwise(points))
+
+
+async def refills(on: Stage, campaign: Seed, begin: float, end: float) -> list[float]:
+    """For each slot that was given back in this time: seconds until the next call on it was accepted. The end of the campaign,
+    when slots stay free because nobody is due, is left out."""
+    held = await _held(on.pool, campaign.campaign, of_campaign(on.entries(), campaign.campaign))
+    tail = max((each.claimed for each in held[: -2 * on.layout.cap]), default=0.0)
+    return [
+        after.accepted - before.freed
+        for chain in slots(held)
+        for before, after in pairwise(chain)
+        if before.freed and after.accepted and begin < before.freed < min(end, tail)
+    ]
 
 
 def slots(held: Sequence[Held]) -> list[list[Held]]:

@@ -34,10 +34,13 @@ from tests.support.ledger import Seed, seed
 from tests.support.memory import quickest
 from tests.support.tcp_proxy import FaultProxy
 from tests.system.crew import Crew, crew
+from tests.system.disk import small_disk
 from tests.system.frame import Task
 from tests.system.stores import Stores, stores
 
 READY_SECONDS = 60.0
+VALKEY_DISK = 64 * 1024**2
+"""Bytes of its own, where the stores' disk is one that may be filled."""
 
 
 def brief(**changes: object) -> Script:
@@ -65,6 +68,12 @@ class Layout:
     config: str = ""
     code: Path | None = None
     """Where the roles' code is; None = here."""
+    fresh: bool = False
+    """Roles are interpreters of their own, with `env` from their first instruction on."""
+    disk: int = 0
+    """Bytes of the disk that the stores lie on, at `Stage.disk`; 0 = on the common one. Raises `CannotMount`."""
+    postgres_env: Mapping[str, str] = field(default_factory=dict)
+    """Added to the environment of Postgres."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +97,10 @@ class Stage:
         return self.database.pool
 
     @property
+    def disk(self) -> Path:
+        return self.directory / "stores"
+
+    @property
     def journal(self) -> Path:
         return self.directory / "journal.jsonl"
 
@@ -98,16 +111,20 @@ class Stage:
     def start(self, name: str, role: str, **more: str) -> None:
         """Start one more role here; `more` is added to its environment."""
         self.codes[name] = self.layout.code
-        self.crew.start(name, role, env=lambda: {**self._env(name), **more}, exec=self.layout.code is not None)
+        self.crew.start(name, role, env=lambda: {**self._env(name), **more}, exec=self._own(self.layout.code))
 
     def next_from(self, name: str, code: Path | None) -> None:
         """The next start of a role is one of the code in this directory; None = ours."""
         self.codes[name] = code
-        self.crew.roles[name].exec = code is not None
+        self.crew.roles[name].exec = self._own(code)
 
     def _env(self, name: str) -> dict[str, str]:
         code = self.codes[name]
         return {**self.env, VARIABLE: self.layout.failpoints(name), **({} if code is None else running(code))}
+
+    def _own(self, code: Path | None) -> bool:
+        """Whether a role must be an interpreter of its own."""
+        return self.layout.fresh or code is not None
 
     async def campaign(self, contacts: int, **options: Any) -> Seed:
         """A running campaign with so many contacts to call; `options` are those of `tests.support.ledger.seed`."""
@@ -153,7 +170,10 @@ async def stage(layout: Layout, task: Task) -> AsyncIterator[Stage]:
     async with AsyncExitStack() as stack:
         directory = Path(mkdtemp(prefix="dialer-chaos-", dir=quickest()))
         stack.callback(shutil.rmtree, directory, ignore_errors=True)
-        servers = await stack.enter_async_context(stores(directory / "stores"))
+        if layout.disk:
+            stack.enter_context(small_disk(directory / "stores", layout.disk))
+            stack.enter_context(small_disk(directory / "stores" / "valkey", VALKEY_DISK))
+        servers = await stack.enter_async_context(stores(directory / "stores", layout.postgres_env))
         await migrate(servers.database_url)
         database = await stack.enter_async_context(await Database.open(servers.database_url, pool_size=4))
         api_port, carrier_port = _free_ports(2)

@@ -1,4 +1,6 @@
-"""Postgres and Valkey of a chaos run in a process of their own: `python -m tests.system.stores DIRECTORY`.
+"""Postgres and Valkey of a chaos run in a process of their own: `python -m tests.system.stores DIRECTORY ENVIRONMENT`.
+
+ENVIRONMENT is a JSON object that is added to that of Postgres.
 
 Prints the two URLs as JSON once both answer, and revives a server that died, on its old port, as `dialer up` does. On its input
 `hold` keeps it from that until `go`; when its input ends, both servers end.
@@ -9,16 +11,19 @@ from __future__ import annotations
 import asyncio
 import json
 import select
+import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from types import MappingProxyType
+from typing import Any, Literal
 
 import psutil
 
-from dialer.embedded import EmbeddedServers
+from dialer.embedded import EmbeddedServers, tether
+from dialer.embedded import child as embedded_child
 from dialer.embedded.errors import EmbeddedUnavailable
 
 LOOK_SECONDS = 0.1
@@ -48,9 +53,9 @@ class Stores:
 
 
 @asynccontextmanager
-async def stores(directory: Path) -> AsyncIterator[Stores]:
+async def stores(directory: Path, postgres_env: Mapping[str, str] = MappingProxyType({})) -> AsyncIterator[Stores]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.system.stores", str(directory)),
+        *(sys.executable, "-m", "tests.system.stores", str(directory), json.dumps(dict(postgres_env))),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         cwd=PROJECT,
@@ -65,7 +70,18 @@ async def stores(directory: Path) -> AsyncIterator[Stores]:
         await process.wait()
 
 
-def main(directory: str) -> None:
+def _hand_on(postgres_env: Mapping[str, str]) -> None:
+    """Start Postgres with more in its environment than the nothing it gets otherwise."""
+
+    def spawn(argv: Sequence[str], *, env: Mapping[str, str], **more: Any) -> subprocess.Popen[bytes]:
+        is_postgres = any(Path(part).name == "postgres" for part in argv)
+        return tether.spawn(argv, env={**env, **postgres_env} if is_postgres else env, **more)
+
+    setattr(embedded_child, "spawn", spawn)  # noqa: B010 - mypy would want the function's own type
+
+
+def main(directory: str, postgres_env: str) -> None:
+    _hand_on(json.loads(postgres_env))
     servers = EmbeddedServers(Path(directory))
     with servers as endpoints:
         print(json.dumps({"database_url": endpoints.database_url, "redis_url": endpoints.redis_url}), flush=True)
@@ -82,4 +98,4 @@ def main(directory: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -3,6 +3,32 @@
 from __future__ import annotations
 
 from tests.system.frame import Scenario
-from tests.system.scenarios import kill_at_points, rolling
+from tests.system.scenarios import (
+    clocks_set,
+    disk_full,
+    kill_at_points,
+    old_snapshot,
+    postgres_restarts,
+    postgres_slow,
+    rolling,
+    sessions_ended,
+    valkey_fails_over,
+    valkey_flushed,
+    valkey_harmed,
+)
 
-SCENARIOS: tuple[Scenario, ...] = (kill_at_points.SCENARIO, rolling.SCENARIO)
+SCENARIOS: tuple[Scenario, ...] = (
+    kill_at_points.SCENARIO,
+    valkey_flushed.SCENARIO,
+    valkey_harmed.SCENARIO,
+    valkey_fails_over.SCENARIO,
+    postgres_restarts.RESTARTS,
+    sessions_ended.SCENARIO,
+    disk_full.SCENARIO,
+    postgres_slow.SCENARIO,
+    old_snapshot.SCENARIO,
+    postgres_restarts.KILLED,
+    clocks_set.ROLES,
+    clocks_set.DATABASE,
+    rolling.SCENARIO,
+)
