@@ -28,7 +28,7 @@ from dialer.queue import Bell, JobQueue, RateBuckets
 from dialer.settings import Settings
 from dialer.store.database import Database, Pool
 from dialer.store.statements import names, statement
-from scheduler.clock import Clock
+from scheduler.clock import Clock, SteadyClock
 
 T = TypeVar("T")
 
@@ -122,7 +122,7 @@ class Process:
         follower = Follower(pool, settler, breakers)
         both = Database(pool, database.engine)
         gaps = Gaps(pool, clock)
-        house = House(settings, clock, both, redis, Bell(redis), ringer, rules, settler, follower, breakers, gaps)
+        house = House(settings, SteadyClock(clock), both, redis, Bell(redis), ringer, rules, settler, follower, breakers, gaps)
         self.api: ApiContext = replace(api_context(house, trunks), pause=self._wait_out_the_fence)
         self._clock = clock
         self._at_the_fence: asyncio.Future[float] | None = None
