@@ -7,11 +7,13 @@ from tests.system.scenarios import (
     clocks_set,
     disk_full,
     kill_at_points,
+    many_faults,
     old_snapshot,
     postgres_restarts,
     postgres_slow,
     rolling,
     sessions_ended,
+    standstills,
     valkey_fails_over,
     valkey_flushed,
     valkey_harmed,
@@ -19,6 +21,8 @@ from tests.system.scenarios import (
 
 SCENARIOS: tuple[Scenario, ...] = (
     kill_at_points.SCENARIO,
+    standstills.STOP,
+    standstills.BLOCK,
     valkey_flushed.SCENARIO,
     valkey_harmed.SCENARIO,
     valkey_fails_over.SCENARIO,
@@ -30,5 +34,6 @@ SCENARIOS: tuple[Scenario, ...] = (
     postgres_restarts.KILLED,
     clocks_set.ROLES,
     clocks_set.DATABASE,
+    many_faults.SCENARIO,
     rolling.SCENARIO,
 )
