@@ -271,6 +271,20 @@ class EngineRules(RuleBasedStateMachine):
         if told:
             self.do(self._tell(self.process(p), told, together, dies))
 
+    @rule(p=any_one, fate=fates, newest=st.integers(1, 3))
+    def learn_too_late(self, p: int, fate: Any, newest: int) -> None:
+        """The carrier neither tells nor answers until a call is given up as unknown; then it tells after all."""
+        self.dial(p, 0, "", fate, 2.0, "")
+        self.laws()
+        self.wait(700.0)
+        self.reconcile(p, "", True)
+        unknown = "select count(*) from call_attempts where state = 'ended' and outcome = 'unknown'"
+        given_up = self.do(self.w.pool.fetchval(unknown))
+        if self.w.entries():
+            self.tell_all(p, newest)
+        if self.do(self.w.pool.fetchval(unknown)) < given_up:
+            self.seen("an unknown ending was corrected by late evidence")
+
     @rule(p=any_one, copies=st.integers(1, 2))
     def tell_late(self, p: int, copies: int) -> None:
         """Something of an attempt whose next one is live already."""
@@ -323,7 +337,7 @@ class EngineRules(RuleBasedStateMachine):
             if self._open() != was:
                 self.seen("a window opened or shut")
 
-    @rule(p=any_one, waits=st.sampled_from([0.5, 1.0, 1.8]))
+    @rule(p=any_one, waits=st.sampled_from([0.5, 1.8, 1.8]))
     def last_second(self, p: int, waits: float) -> None:
         """Released just before the last call of a window may start, taken up just after."""
         now = self.w.moment.now()

@@ -137,19 +137,28 @@ class Machine(EngineRules):
             w.promises.stopped.add(campaign)
 
     @rule(
-        p=any_one, which=any_one, kind=st.sampled_from(["do not call", "list", "stop", "cap", "window"]), how=st.integers(0, 3),
-        seconds=st.sampled_from([0.0, 0.3, 0.6, 0.6]),
+        p=any_one, kinds=st.lists(st.sampled_from(["do not call", "list", "stop", "cap", "window"]), min_size=2, max_size=4),
+        how=st.integers(0, 3), seconds=st.sampled_from([0.0, 0.0, 0.3, 0.6]),
     )  # fmt: skip
-    def a_no_beside_a_dial(self, p: int, which: int, kind: str, how: int, seconds: float) -> None:
-        """Somebody who is past the fence, and not dialled yet, says no; the dial goes out before the answer or would after it."""
-        if not self.unsent:
-            self.take_up(p, 1)
+    def a_no_beside_a_dial(self, p: int, kinds: list[str], how: int, seconds: float) -> None:
+        """Some who are just past the fence say no, and what goes out goes out before the answer, or would go out after it."""
+        before = set(self.unsent)
+        self.take_up(p, 1)
+        self.laws()
+        for attempt, kind in zip([each for each in self.unsent if each not in before], kinds, strict=False):
+            row = self.do(self.w.attempt(attempt))
+            self.say(kind, p, self.w.people.index(row["contact_id"]), self.w.campaigns.index(row["campaign_id"]), how)
             self.laws()
-        if not self.unsent:
-            return
-        attempt = self.unsent[which % len(self.unsent)]
-        row = self.do(self.w.attempt(attempt))
-        who, where = self.w.people.index(row["contact_id"]), self.w.campaigns.index(row["campaign_id"])
+            if seconds:
+                self.wait(seconds)
+                self.laws()
+            asked = self.w.carrier.requests.total()
+            self.transmit(self.unsent.index(attempt), "", "busy", 2.0)
+            self.laws()
+            went_out = self.w.carrier.requests.total() > asked
+            self.seen(f"a no beside a dial: {'it went out before the answer' if went_out else 'none went out'}")
+
+    def say(self, kind: str, p: int, who: int, where: int, how: int) -> None:
         match kind:
             case "do not call":
                 self.say_no(p, who, True)
@@ -161,14 +170,6 @@ class Machine(EngineRules):
                 self.change_cap(p, where, 1)
             case _:
                 self.change_window(p, where, WINDOWS[-1])
-        self.laws()
-        if seconds:
-            self.wait(seconds)
-            self.laws()
-        asked = self.w.carrier.requests.total()
-        self.transmit(self.unsent.index(attempt), "", "busy", 2.0)
-        went_out = self.w.carrier.requests.total() > asked
-        self.seen(f"a no beside a dial: {'it went out before the answer' if went_out else 'none went out'}")
 
     @rule(
         p=any_one, which=any_one, cap=st.integers(1, 4), window=st.sampled_from(WINDOWS), most=st.integers(1, 4),
