@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -54,17 +55,29 @@ def _at(servers: Endpoints, name: str) -> str:
     return servers.database_url.rsplit("/", 1)[0] + "/" + name
 
 
+@pytest.fixture(scope="session")
+def new_database(servers: Endpoints, template: str) -> Callable[[], AbstractAsyncContextManager[str]]:
+    """Makes a migrated, empty database; its URL."""
+
+    @asynccontextmanager
+    async def make() -> AsyncIterator[str]:
+        name = f"test_{next(_numbers)}"
+        connection = await asyncpg.connect(servers.database_url)
+        await connection.execute(f"create database {name} template {template} strategy {STRATEGY}")
+        try:
+            yield _at(servers, name)
+        finally:
+            await connection.execute(f"drop database {name} with (force)")
+            await connection.close()
+
+    return make
+
+
 @pytest.fixture
-async def database_url(servers: Endpoints, template: str) -> AsyncIterator[str]:
+async def database_url(new_database: Callable[[], AbstractAsyncContextManager[str]]) -> AsyncIterator[str]:
     """A migrated, empty database of the test's own."""
-    name = f"test_{next(_numbers)}"
-    connection = await asyncpg.connect(servers.database_url)
-    await connection.execute(f"create database {name} template {template} strategy {STRATEGY}")
-    try:
-        yield _at(servers, name)
-    finally:
-        await connection.execute(f"drop database {name} with (force)")
-        await connection.close()
+    async with new_database() as url:
+        yield url
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.api import Answer, Api
-from tests.support.contract import CAMPAIGNS, CONTACTS, company, contact, creations, given, refused
+from tests.support.contract import CAMPAIGNS, CONTACTS, ONE_LOOP, company, contact, creations, given, refused
 from tests.support.desk import Desk
 
 # ids and time
@@ -69,10 +69,11 @@ NO_TIMES: list[Any] = [
 ]  # fmt: skip
 
 
+@ONE_LOOP
 @pytest.mark.parametrize("sent", NO_TIMES)
-async def test_what_is_no_moment_is_a_400(desk: Desk, sent: Any) -> None:
-    body = {"teamId": desk.api.team, **creations(desk)[CAMPAIGNS], "scheduledStartAt": sent}
-    refused(await desk.api.post(CAMPAIGNS, body), 400, "scheduledStartAt")
+async def test_what_is_no_moment_is_a_400(shut: Desk, sent: Any) -> None:
+    body = {"teamId": shut.api.team, **creations(shut)[CAMPAIGNS], "scheduledStartAt": sent}
+    refused(await shut.api.post(CAMPAIGNS, body), 400, "scheduledStartAt")
 
 
 @pytest.mark.parametrize(
@@ -100,12 +101,13 @@ async def test_windows_are_hours_and_minutes(desk: Desk, start: str, end: str, f
         refused(answer, 400, fault)
 
 
+@ONE_LOOP
 @pytest.mark.parametrize("zone", ["EST5EDTX", "Mars/Olympus", "+02:00", "../etc/passwd", "", "x" * 400])
-async def test_zones_are_iana_names(desk: Desk, zone: str) -> None:
-    body = {"teamId": desk.api.team, **creations(desk)[CAMPAIGNS], "callWindowTimezone": zone}
-    refused(await desk.api.post(CAMPAIGNS, body), 400, "callWindowTimezone")
+async def test_zones_are_iana_names(shut: Desk, zone: str) -> None:
+    body = {"teamId": shut.api.team, **creations(shut)[CAMPAIGNS], "callWindowTimezone": zone}
+    refused(await shut.api.post(CAMPAIGNS, body), 400, "callWindowTimezone")
     refused(
-        await desk.api.post(CONTACTS, {"teamId": desk.api.team, "firstName": "A", "lastName": "B", "timezone": zone}),
+        await shut.api.post(CONTACTS, {"teamId": shut.api.team, "firstName": "A", "lastName": "B", "timezone": zone}),
         400,
         "timezone",
     )
@@ -116,9 +118,12 @@ async def test_phones_are_answered_as_e_164(api: Api, sent: str) -> None:
     assert re.fullmatch(r"\+[1-9]\d{6,14}", (await contact(api, phone=sent))["phone"])
 
 
+@ONE_LOOP
 @pytest.mark.parametrize(
     "sent", ["12", "911", "+1415555267", "+1900555123", "+999123456789", "abc", "", "+1" + "4" * 400, "\u2060"]
 )
-async def test_phones_are_validated_and_a_refusal_never_repeats_them(api: Api, sent: str) -> None:
-    said = refused(await api.post(CONTACTS, {"teamId": api.team, "firstName": "A", "lastName": "B", "phone": sent}), 400, "phone")
+async def test_phones_are_validated_and_a_refusal_never_repeats_them(shut: Desk, sent: str) -> None:
+    said = refused(
+        await shut.api.post(CONTACTS, {"teamId": shut.api.team, "firstName": "A", "lastName": "B", "phone": sent}), 400, "phone"
+    )
     assert len(sent) < 4 or sent not in said
