@@ -38,6 +38,8 @@ RULES = frozenset({
 })  # fmt: skip
 LIMITS = frozenset({"max_attempts_per_contact", "settings"})
 STOPS = (CampaignStatus.PAUSED, CampaignStatus.CANCELLED)
+MAY_BE_DIALLING = (CampaignStatus.RUNNING, CampaignStatus.PAUSED)
+"""Paused ones too: their pause may not be answered yet, and a dial that is past the fence goes out beside it."""
 
 
 async def edit_campaign(means: Means, team: str, actor: str, campaign: str, changes: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -58,7 +60,7 @@ async def edit_campaign(means: Means, team: str, actor: str, campaign: str, chan
             await campaigns.change(on, campaign, now, values)
         if to is not None:
             await turn(on, {**row, **values}, to, now)
-        ran = row["status"] == CampaignStatus.RUNNING
+        ran = row["status"] in MAY_BE_DIALLING
         fenced = to in STOPS or (ran and "rules_version" in values)
         if fenced:
             await campaigns.take_back_queued(on, campaign, scopes, to or "rules_changed", now)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 
 import pytest
 
 from dialer.app import api_context
+from dialer.domain.fence import FENCE_SECONDS
 from dialer.flows.campaigns.edit import edit_campaign
 from dialer.flows.campaigns.run import run_campaign
 from dialer.flows.campaigns.stop import InFlight, cancel_campaign, pause_campaign, resume_campaign
@@ -111,6 +113,24 @@ async def test_a_lowered_cap_holds_from_the_next_dial_on(database_url: str, redi
         assert most <= 4
         await nothing_left(e.pool)
         await laws_hold(e.pool)
+
+
+@pytest.mark.parametrize("changes", [{"call_window_end": "09:01"}, {"max_concurrent_calls": 1}], ids=["window", "cap"])
+async def test_an_edit_beside_a_pause_waits_out_the_fence_too(
+    database_url: str, redis_url: str, changes: dict[str, object]
+) -> None:
+    """Found by the state machine: a dial past the fence went out after the answer to the window's change, before the pause's."""
+    waited = []
+
+    async def note(seconds: float) -> None:
+        waited.append(seconds)
+
+    async with engine(database_url, redis_url, quick(), running=False) as e:
+        s = await seed(e.pool, contacts=1, concurrency=2, status="draft")
+        await e.pool.execute("update campaigns set status = 'running'")
+        await e.pool.execute("update campaigns set status = 'paused', pause_reason = 'manual'")
+        await edit_campaign(replace(api_context(e.house, e.trunks), pause=note), s.team, "test", s.campaign, changes)
+    assert waited == [FENCE_SECONDS]
 
 
 async def test_a_run_with_a_limit_starts_so_many_calls_and_pauses(database_url: str, redis_url: str) -> None:
