@@ -75,7 +75,7 @@ class _AfterCommit(Ringer):
     def __init__(self) -> None:
         self.claimed: list[Claimed] = []
 
-    async def reachable(self) -> bool:
+    async def heard(self) -> bool:
         return True
 
     async def dial(self, claimed: Iterable[Claimed]) -> bool:

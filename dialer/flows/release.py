@@ -110,8 +110,8 @@ class LedgerBook:
         return await self._claim(mine) if mine and await self._may() else []
 
     async def _may(self) -> bool:
-        """Whether anybody may be called at all: the hour is certain, and workers can be told."""
-        return self._clock.sure and await self._ringer.reachable()
+        """Whether anybody may be called at all: the hour is certain, and workers hear of it."""
+        return self._clock.sure and await self._ringer.heard()
 
     async def preview(self, campaign: str, most: int | None) -> list[Prospect]:
         """What `run` would take if the campaign were running and its run limited to `most`; writes nothing."""

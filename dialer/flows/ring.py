@@ -14,6 +14,9 @@ from dialer.store.claims import Claimed
 QUEUE = "dialer:dials"
 PLACE = "place"
 
+PATIENCE_SECONDS = 2.0
+"""A dial job that waits longer is in vain: the sweep recalls what was claimed so long ago and not placed."""
+
 log = logging.getLogger(__name__)
 
 
@@ -23,17 +26,27 @@ class Ringer:
     def __init__(self, bell: Bell, jobs: JobQueue) -> None:
         self._bell = bell
         self._jobs = jobs
-        self._lost = False
+        self._doubted = self._unheard = False
 
-    async def reachable(self) -> bool:
-        """Whether workers can be told of new attempts; asks Redis only after it had failed."""
-        if self._lost:
+    def doubt(self) -> None:
+        """Attempts were claimed and nobody took them up."""
+        self._doubted = True
+
+    async def heard(self) -> bool:
+        """Whether workers can be told of new attempts and take them up; asks Redis only while that is in doubt.
+
+        Without this a campaign whose workers are away would claim and recall as many attempts as it has slots every few seconds.
+        """
+        if self._doubted:
             try:
-                await self.ping()
+                waited = await self._jobs.waited()
             except QueueUnavailable:
                 return False
-            self._lost = False
-        return True
+            was, self._unheard = self._unheard, waited > PATIENCE_SECONDS
+            if self._unheard and not was:
+                log.warning("nobody is released until workers take up dial jobs: the oldest waits for %.0f s", waited)
+            self._doubted = self._unheard
+        return not self._doubted
 
     async def ping(self) -> None:
         """Raises `QueueUnavailable` when Redis does not answer."""
@@ -54,8 +67,7 @@ class Ringer:
         try:
             await self._jobs.enqueue(jobs)
         except QueueUnavailable as fault:
-            self._lost = True
+            self.doubt()
             log.warning("%d dial jobs not enqueued, their attempts will be recalled: %s", len(jobs), fault)
             return False
-        self._lost = False
         return True

@@ -33,7 +33,9 @@ class Sweeper:
 
     async def sweep(self) -> None:
         """Once every few seconds."""
-        await self._settler.settle_all(await attempts.stale(self._pool), refuse)
+        if stale := await attempts.stale(self._pool):
+            self._ringer.doubt()
+            await self._settler.settle_all(stale, refuse)
         await self._follower.refollow(await attempts.unheard(self._pool))
         if self._clock.sure:
             await self._by_the_hour()

@@ -42,6 +42,14 @@ return new
 """
 )
 
+WAITED: Final = (
+    LUA
+    + """
+local head = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
+return head[2] and math.max(0, now - math.floor(tonumber(head[2]))) or 0
+"""
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -69,11 +77,20 @@ class JobQueue:
         self._redis = redis
         self._keys = (queue_name, wake_key(queue_name))
         self._enqueue = redis.register_script(ENQUEUE)
+        self._waited = redis.register_script(WAITED)
 
     async def ping(self) -> None:
         """Raises `QueueUnavailable` when Redis does not answer."""
         with reaching("asking whether Redis is there"):
             await self._redis.ping()
+
+    async def waited(self) -> float:
+        """For how many seconds the oldest job that nobody runs could have been taken up; 0 when there is none.
+
+        Raises `QueueUnavailable`.
+        """
+        with reaching("asking how long jobs wait"):
+            return int(await self._waited(self._keys[:1])) / 1000
 
     async def enqueue(self, jobs: Sequence[Job]) -> int:
         """Put all jobs in the queue in one step and wake a worker; returns how many were new.

@@ -10,6 +10,7 @@ from adapters.simulated.carrier.script import Faults
 from dialer.domain.machine import AttemptState
 from dialer.flows.place import Placer
 from dialer.flows.recall import refuse
+from dialer.flows.ring import QUEUE
 from dialer.queue import RateBuckets
 from dialer.store.claims import Claimed
 from scheduler.planner import plan
@@ -202,11 +203,26 @@ async def test_while_redis_is_away_nothing_is_released(
         s = await seed(e.pool, contacts=3, concurrency=1)
         with monkeypatch.context() as patch:
             patch.setattr(JobQueue, "enqueue", away)
-            patch.setattr(JobQueue, "ping", away)
+            patch.setattr(JobQueue, "waited", away)
             assert len(await released(e, s)) == 1, "the claim that noticed it"
             await e.pool.execute("update call_attempts set claimed_at = claimed_at - interval '3 seconds'")
             await e.sweeper.sweep()
             assert await released(e, s) == []
+        assert len(await released(e, s)) == 1
+        await laws_hold(e.pool)
+
+
+async def test_while_no_worker_takes_up_dials_nothing_more_is_claimed(database_url: str, redis_url: str) -> None:
+    async with engine(database_url, redis_url, quick(), running=False) as e:
+        s = await seed(e.pool, contacts=3, concurrency=1)
+        [claimed] = await released(e, s)
+        await e.house.redis.zincrby(QUEUE, -3000, claimed.attempt)
+        await e.pool.execute("update call_attempts set claimed_at = claimed_at - interval '3 seconds'")
+        await e.sweeper.sweep()
+        for _ in range(3):
+            assert await released(e, s) == []
+        assert await e.pool.fetchval("select count(*) from call_attempts") == 1
+        assert await e.house.redis.zpopmin(QUEUE), "a worker is back and takes it up"
         assert len(await released(e, s)) == 1
         await laws_hold(e.pool)
 

@@ -25,7 +25,7 @@ from tests.support.ledger import seed
 class Deaf:
     """Stands for Redis: nobody listens, which is allowed at any moment."""
 
-    async def reachable(self) -> bool:
+    async def heard(self) -> bool:
         return True
 
     async def dial(self, claimed: list[Claimed]) -> bool:
