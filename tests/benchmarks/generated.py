@@ -9,7 +9,7 @@ from pathlib import Path
 from dialer.embedded import EmbeddedServers
 from dialer.store.migrate import migrate
 from tests.benchmarks.table import Row, at_least, exactly
-from tests.support.fuzzing import Report, fuzz
+from tests.support.fuzzing import fuzz
 from tests.support.served import served
 
 EACH = 150
@@ -18,8 +18,11 @@ EACH = 150
 SERVER_ERROR, AUTH = "Server error", "auth"
 
 
-async def schemathesis() -> list[Row]:
-    report = await asyncio.to_thread(_run)
+def schemathesis() -> list[Row]:
+    with tempfile.TemporaryDirectory() as folder, EmbeddedServers(Path(folder) / "data") as stores:
+        asyncio.run(migrate(stores.database_url))
+        with served(stores.database_url, stores.redis_url) as api:
+            report = fuzz(api, Path(folder), cases_each=EACH, workers=4, seconds=1800)  # many answers wait out the fence
     if report.failures or report.errors:
         print(report.output)
     broken = dict(report.failures)
@@ -32,10 +35,3 @@ async def schemathesis() -> list[Row]:
         exactly("schemathesis: anything else that contradicts the document", 0, sum(map(len, broken.values()))),
         exactly("schemathesis: finished, without errors of its own", True, report.complete and not report.errors),
     ]
-
-
-def _run() -> Report:
-    with tempfile.TemporaryDirectory() as folder, EmbeddedServers(Path(folder) / "data") as stores:
-        asyncio.run(migrate(stores.database_url))
-        with served(stores.database_url, stores.redis_url) as api:
-            return fuzz(api, Path(folder), cases_each=EACH, workers=4, seconds=1800)  # many answers wait out the fence

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import precondition, rule
+from hypothesis.stateful import rule
 
 from dialer.api.context import ApiContext
 from dialer.domain.errors import Refused
@@ -93,9 +93,10 @@ class Machine(EngineRules):
         self.ask(p, put, f"list:{key}", bind)
         self.seen(f"suppressed: {scope}, {'for ever' if until is None else 'for a while'}")
 
-    @precondition(lambda self: self.listed)
     @rule(p=any_one, which=any_one)
     def take_off_the_list(self, p: int, which: int) -> None:
+        if not self.listed:
+            return
         id, key = list(self.listed.items())[which % len(self.listed)]
         del self.listed[id]
         self.w.promises.suppressed.pop(key, None)
@@ -103,9 +104,10 @@ class Machine(EngineRules):
         self.ask(p, lambda api: lift(api, owner, "test", id), f"list:{key}")
         self.seen("a suppression was lifted")
 
-    @precondition(lambda self: not self.stopped)
     @rule(p=any_one, which=any_one, hang_up=st.booleans(), how=st.sampled_from(["pause"] * 7 + ["cancel"]))
     def stop(self, p: int, which: int, hang_up: bool, how: str) -> None:
+        if self.stopped:
+            return
         w, campaign = self.w, self.campaign(which)
         flow = pause_campaign if how == "pause" else cancel_campaign
         in_flight = InFlight.HANG_UP if hang_up else InFlight.FINISH

@@ -1,8 +1,10 @@
 """Edit a campaign, also while it runs, and put it away.
 
 A change of who may be called and when counts up the rules' version: what was released under the old rules is taken back or
-stopped by the fence, and the answer comes after the fence. So it does for a cap that is lowered: no call that is up is ended, but
-from then on none starts until there are fewer. A change of status goes along the state machine only.
+stopped by the fence, and the answer comes after the fence. So it does for a cap: where it was lowered no call that is up is
+ended, but from then on none starts until there are fewer. So it does where nothing differs, and where the campaign is paused:
+another edit or the pause may wait for its answer at this moment, and a dial that is past the fence goes out beside it. A change
+of status goes along the state machine only.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ RULES = frozenset({
 LIMITS = frozenset({"max_attempts_per_contact", "settings"})
 STOPS = (CampaignStatus.PAUSED, CampaignStatus.CANCELLED)
 MAY_BE_DIALLING = (CampaignStatus.RUNNING, CampaignStatus.PAUSED)
-"""Paused ones too: their pause may not be answered yet, and a dial that is past the fence goes out beside it."""
+FENCED = RULES | {"max_concurrent_calls"}
 
 
 async def edit_campaign(means: Means, team: str, actor: str, campaign: str, changes: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -61,17 +63,14 @@ async def edit_campaign(means: Means, team: str, actor: str, campaign: str, chan
         if to is not None:
             await turn(on, {**row, **values}, to, now)
         ran = row["status"] in MAY_BE_DIALLING
-        fenced = to in STOPS or (ran and "rules_version" in values)
-        if fenced:
+        if to in STOPS or (ran and "rules_version" in values):
             await campaigns.take_back_queued(on, campaign, scopes, to or "rules_changed", now)
-        lowered = ran and values.get("max_concurrent_calls", row["max_concurrent_calls"]) < row["max_concurrent_calls"]
         if LIMITS & values.keys():
             await _exhaust(on, {**row, **values}, now)
         answer = await found(on, team, campaign)
-    if fenced or lowered:
+    await means.ringer.wake(scopes)
+    if to in STOPS or (ran and FENCED & changes.keys()):
         await means.pause(FENCE_SECONDS)
-    if answer["status"] == CampaignStatus.RUNNING or fenced:
-        await means.ringer.wake(scopes)
     return answer
 
 

@@ -115,11 +115,15 @@ async def test_a_lowered_cap_holds_from_the_next_dial_on(database_url: str, redi
         await laws_hold(e.pool)
 
 
-@pytest.mark.parametrize("changes", [{"call_window_end": "09:01"}, {"max_concurrent_calls": 1}], ids=["window", "cap"])
-async def test_an_edit_beside_a_pause_waits_out_the_fence_too(
-    database_url: str, redis_url: str, changes: dict[str, object]
+@pytest.mark.parametrize("status", ["paused", "running"])
+@pytest.mark.parametrize(
+    "changes", [{"call_window_end": "09:01"}, {"max_concurrent_calls": 1}, {"max_concurrent_calls": 2}], ids=str
+)
+async def test_an_edit_beside_a_stop_waits_out_the_fence_too(
+    database_url: str, redis_url: str, changes: dict[str, object], status: str
 ) -> None:
-    """Found by the state machine: a dial past the fence went out after the answer to the window's change, before the pause's."""
+    """Found by the state machine: a dial past the fence went out after the answer to an edit that had nothing to stop: a pause
+    or the same edit had stopped it, and was waiting for the fence."""
     waited = []
 
     async def note(seconds: float) -> None:
@@ -128,7 +132,7 @@ async def test_an_edit_beside_a_pause_waits_out_the_fence_too(
     async with engine(database_url, redis_url, quick(), running=False) as e:
         s = await seed(e.pool, contacts=1, concurrency=2, status="draft")
         await e.pool.execute("update campaigns set status = 'running'")
-        await e.pool.execute("update campaigns set status = 'paused', pause_reason = 'manual'")
+        await e.pool.execute("update campaigns set status = $1 where status <> $1", status)
         await edit_campaign(replace(api_context(e.house, e.trunks), pause=note), s.team, "test", s.campaign, changes)
     assert waited == [FENCE_SECONDS]
 
