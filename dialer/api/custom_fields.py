@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter
 from fastapi import Query as FromQuery
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from dialer.api.auth import may, own_team
 from dialer.api.context import Context
@@ -22,7 +22,12 @@ router = APIRouter(tags=["custom fields"])
 Reader = Annotated[Caller, may("contacts:read")]
 Writer = Annotated[Caller, may("contacts:write")]
 Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_. \-]{0,92}$", examples=["shoe_size"])]
-Options = Annotated[list[Name], Field(max_length=500, description="For `select` and `multi_select`, which need some")]
+Options = Annotated[
+    list[Name],
+    Field(
+        max_length=500, description="For `select` and `multi_select`, which need some", json_schema_extra={"uniqueItems": True}
+    ),
+]
 # The words of `type` come as texts; strict bodies read no enumerations out of them by themselves.
 Type = Annotated[
     Kind,
@@ -31,6 +36,14 @@ Type = Annotated[
 
 
 class NewCustomField(Body):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"type": {"enum": ["select", "multi_select"]}}, "required": ["type"]},
+            "then": {"required": ["options"], "properties": {"options": {"type": "array", "minItems": 1}}},
+            "else": {"properties": {"options": {"type": ["array", "null"], "maxItems": 0}}},
+        }
+    )
+
     team_id: Id
     key: Key
     label: Name

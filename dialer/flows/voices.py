@@ -1,6 +1,7 @@
 """Who speaks and with which caller ID: assistants and phone numbers.
 
-An assistant and the numbers assigned to it use the same adapter, and that adapter is one that is configured.
+An assistant and the numbers assigned to it use the same adapter, and that adapter is configured. What stops calls (one
+that may not call any more, a cap) is answered after the fence: from then on none starts against it.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from typing import Any, TypeAlias
 
 from dialer.domain.cursor import After
 from dialer.domain.errors import Conflict, Invalid, NotFound
+from dialer.domain.fence import FENCE_SECONDS
 from dialer.domain.phone import phone_of
-from dialer.flows.campaigns.means import Trunks
+from dialer.flows.campaigns.means import Speaking, Trunks
 from dialer.store import assistants, numbers, teams
 from dialer.store.database import Database
 from dialer.store.errors import InUse, Taken
@@ -19,6 +21,8 @@ from dialer.store.receipts import promised
 from dialer.store.transaction import Transaction, reading, transaction
 
 Row: TypeAlias = Mapping[str, Any]
+
+FENCED = frozenset({"outbound_enabled", "status", "max_concurrent_calls"})
 
 
 async def create_assistant(means: Trunks, team_id: str, actor: str, values: Mapping[str, Any]) -> Row:
@@ -52,7 +56,7 @@ async def get_assistant(database: Database, team_id: str, assistant_id: str) -> 
         return await _assistant(on, team_id, assistant_id)
 
 
-async def change_assistant(means: Trunks, team_id: str, actor: str, assistant_id: str, values: Mapping[str, Any]) -> Row:
+async def change_assistant(means: Speaking, team_id: str, actor: str, assistant_id: str, values: Mapping[str, Any]) -> Row:
     """Raises Invalid, NotFound, and Conflict when numbers of another adapter are assigned to it."""
     if "adapter" in values:
         _check_adapter(values["adapter"], means.trunks)
@@ -61,7 +65,10 @@ async def change_assistant(means: Trunks, team_id: str, actor: str, assistant_id
         if "adapter" in values and await assistants.number_adapters(on, assistant_id) - {values["adapter"]}:
             raise Conflict("adapter: phone numbers of another adapter are assigned to the assistant; take them away first.")
         await assistants.change(on, assistant_id, means.clock.now(), _filled(values))
-        return await _assistant(on, team_id, assistant_id)
+        changed = await _assistant(on, team_id, assistant_id)
+    if FENCED & values.keys():
+        await means.pause(FENCE_SECONDS)
+    return changed
 
 
 async def delete_assistant(database: Database, team_id: str, actor: str, assistant_id: str) -> None:
@@ -111,7 +118,7 @@ async def get_number(database: Database, team_id: str, number_id: str) -> Row:
         return await _number(on, team_id, number_id)
 
 
-async def change_number(means: Trunks, team_id: str, actor: str, number_id: str, values: Mapping[str, Any]) -> Row:
+async def change_number(means: Speaking, team_id: str, actor: str, number_id: str, values: Mapping[str, Any]) -> Row:
     """Raises Invalid, NotFound, Conflict."""
     if "adapter" in values:
         _check_adapter(values["adapter"], means.trunks)
@@ -123,7 +130,10 @@ async def change_number(means: Trunks, team_id: str, actor: str, number_id: str,
             await numbers.change(on, number_id, means.clock.now(), kept)
         except Taken:
             raise _taken() from None
-        return await _number(on, team_id, number_id)
+        changed = await _number(on, team_id, number_id)
+    if FENCED & values.keys():
+        await means.pause(FENCE_SECONDS)
+    return changed
 
 
 async def delete_number(database: Database, team_id: str, actor: str, number_id: str) -> None:

@@ -33,6 +33,9 @@ update breakers set probe_at = least(probe_at, clock_timestamp())
 where key = any($1::text[]) and state <> 'closed' and cause = 'config' returning key"""
 FORGET: Final = """
 delete from breakers where state = 'closed' and (failed_at is null or failed_at < clock_timestamp() - $1::interval)"""
+SET_BACK: Final = """
+update breakers set opened_at = clock_timestamp(), probe_at = clock_timestamp()
+where opened_at > clock_timestamp() + interval '1 second'"""
 PROVEN: Final = """
 select b.key from breakers b join call_attempts a on a.id = b.probe
 where b.state = 'half_open' and b.cause = 'endings' and (a.ringing_at is not null or a.fault in ('none', 'callee'))"""
@@ -86,8 +89,10 @@ async def retry_now(pool: Pool, keys: Collection[str]) -> list[str]:
 
 
 async def all_of(pool: Pool) -> dict[str, Breaker]:
-    """Every breaker that is open or counts failures, after those were forgotten whose failures are too old to count."""
+    """Every breaker that is open or counts failures, after those were forgotten whose failures are too old to count. One that was
+    opened in the future, for the database's clock was set back since, is due for its probe: it would wait that much longer."""
     await pool.execute(FORGET, MEMORY)
+    await pool.execute(SET_BACK)
     return {r["key"]: _breaker(r) for r in await pool.fetch("select * from breakers")}
 
 

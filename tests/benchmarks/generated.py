@@ -12,7 +12,7 @@ from tests.benchmarks.table import Row, at_least, exactly
 from tests.support.fuzzing import fuzz
 from tests.support.served import served
 
-EACH = 150
+EACH = 110
 """Cases that fuzzing and the stateful phase make for each operation; the coverage phase makes some 70 for each by itself."""
 
 SERVER_ERROR, AUTH = "Server error", "auth"
@@ -22,7 +22,7 @@ def schemathesis() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder, EmbeddedServers(Path(folder) / "data") as stores:
         asyncio.run(migrate(stores.database_url))
         with served(stores.database_url, stores.redis_url) as api:
-            report = fuzz(api, Path(folder), cases_each=EACH, workers=4, seconds=1800)  # many answers wait out the fence
+            report = fuzz(api, Path(folder), cases_each=EACH, seconds=1800)
     if report.failures or report.errors:
         print(report.output)
     broken = dict(report.failures)

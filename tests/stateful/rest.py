@@ -52,9 +52,10 @@ async def settle(w: World) -> None:
 
 
 async def _call_everybody(w: World, known: Counter[str]) -> bool:
-    """Time goes on to when somebody is due, and all are called. False when nobody waits."""
+    """Time goes on to when somebody is due and no breaker waits for a probe, and all are called. False when nobody waits."""
     due: datetime | None = await w.pool.fetchval(
-        """select min(t.next_attempt_at) from campaign_contacts t join campaigns c on c.id = t.campaign_id
+        """select greatest(min(t.next_attempt_at), (select max(probe_at) from breakers))
+           from campaign_contacts t join campaigns c on c.id = t.campaign_id
            where t.status = 'pending' and c.status = 'running'"""
     )
     if due is None:

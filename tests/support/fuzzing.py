@@ -63,7 +63,7 @@ class Known:
         if field in self.ids:
             return {"type": "string", "enum": [self.ids[field]]}
         if field.endswith("Ids") and field[:-1] in self.ids:
-            return {"type": "array", "items": {"type": "string", "enum": [self.ids[field[:-1]]]}, "minItems": 1, "maxItems": 3}
+            return {"type": "array", "items": {"type": "string", "enum": [self.ids[field[:-1]]]}, "minItems": 1}
         return None
 
 

@@ -38,6 +38,10 @@ class Trunks(Protocol):
         """The configured trunks by name."""
 
 
+class Speaking(Means, Trunks, Protocol):
+    """What who speaks is changed with."""
+
+
 class Stopping(Means, Protocol):
     @property
     def hang_up(self) -> Callable[[str], Awaitable[None]]:

@@ -10,7 +10,7 @@ from dialer.flows.keep_hour import keep_hour
 from scheduler.clock import SteadyClock, SystemClock
 from scheduler.planner import plan
 from tests.support.carrier import quick
-from tests.support.engine import Engine, engine
+from tests.support.engine import TRUNK, Engine, engine
 from tests.support.laws import laws_hold
 from tests.support.ledger import seed
 
@@ -93,6 +93,21 @@ async def test_who_was_asked_about_before_the_databases_clock_was_set_back_is_as
                  asked_at = now() + interval '1 hour'"""
         )
         assert await e.reconciler.sweep() == 1
+
+
+async def test_a_breaker_that_opened_before_the_databases_clock_was_set_back_is_due_for_its_probe(
+    database_url: str, redis_url: str
+) -> None:
+    async with engine(database_url, redis_url, quick(), running=False) as e:
+        s = await seed(e.pool, contacts=2)
+        await e.pool.execute(
+            """insert into breakers (key, state, cause, opened_at, probe_at)
+                 values ($1, 'open', 'endings', now() + interval '1 hour', now() + interval '61 minutes')""",
+            f"trunk:{TRUNK}",
+        )
+        assert await e.book.run(s.campaign) == []
+        await e.house.breakers.watch([TRUNK])
+        assert len(await e.book.run(s.campaign)) == 1
 
 
 async def test_the_hour_of_the_house_is_the_databases(

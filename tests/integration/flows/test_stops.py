@@ -14,6 +14,7 @@ from dialer.flows.campaigns.edit import edit_campaign
 from dialer.flows.campaigns.run import run_campaign
 from dialer.flows.campaigns.stop import InFlight, cancel_campaign, pause_campaign, resume_campaign
 from dialer.flows.contacts import change
+from dialer.flows.voices import change_assistant, change_number
 from tests.support.carrier import eventually, quick
 from tests.support.engine import Engine, engine
 from tests.support.laws import carrier_agrees, laws_hold, nothing_left
@@ -135,6 +136,25 @@ async def test_an_edit_beside_a_stop_waits_out_the_fence_too(
         await e.pool.execute("update campaigns set status = $1 where status <> $1", status)
         await edit_campaign(replace(api_context(e.house, e.trunks), pause=note), s.team, "test", s.campaign, changes)
     assert waited == [FENCE_SECONDS]
+
+
+async def test_who_may_not_speak_any_more_is_answered_after_the_fence(database_url: str, redis_url: str) -> None:
+    waited = []
+
+    async def note(seconds: float) -> None:
+        waited.append(seconds)
+
+    async with engine(database_url, redis_url, quick(), running=False) as e:
+        s = await seed(e.pool, contacts=1)
+        means = replace(api_context(e.house, e.trunks), pause=note)
+        number, assistant = await e.pool.fetchrow("select n.id, a.id from phone_numbers n, assistants a")
+        await change_assistant(means, s.team, "test", assistant, {"name": "Ada"})
+        assert waited == []
+        for changes in ({"outbound_enabled": False}, {"max_concurrent_calls": 1}):
+            await change_assistant(means, s.team, "test", assistant, changes)
+        for changed in ({"status": "inactive"}, {"max_concurrent_calls": 1}):
+            await change_number(means, s.team, "test", number, changed)
+    assert waited == [FENCE_SECONDS] * 4
 
 
 async def test_a_run_with_a_limit_starts_so_many_calls_and_pauses(database_url: str, redis_url: str) -> None:
