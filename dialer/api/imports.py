@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Literal
+from typing import Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
@@ -15,7 +15,7 @@ from dialer.api.contacts import Reader, Writer
 from dialer.api.context import Context
 from dialer.api.idempotency import once
 from dialer.api.shapes import Answer, Id, Query, Record
-from dialer.api.uploads import uploaded
+from dialer.api.uploads import described, uploaded
 from dialer.flows.importing import ImportOptions, import_contacts, rejects_csv
 
 router = APIRouter(tags=["contacts"])
@@ -61,23 +61,11 @@ class ImportAnswer(Answer):
     batch_id: str | None
 
 
-def _form_schema() -> dict[str, Any]:
-    schema = ImportForm.model_json_schema()
-    schema["properties"]["columnMapping"] = {
-        "type": "string",
-        "description": ImportForm.model_fields["column_mapping"].description,
-    }
-    schema["properties"]["file"] = {"type": "string", "format": "binary", "description": "CSV, UTF-8, with a header row"}
-    schema["required"] = [*schema["required"], "file"]
-    return {
-        "requestBody": {
-            "required": True,
-            "content": {"multipart/form-data": {"schema": schema, "encoding": {"file": {"contentType": "text/csv"}}}},
-        }
-    }
+MAPPING = {"type": "string", "description": ImportForm.model_fields["column_mapping"].description}
+FORM = described(ImportForm, "CSV, UTF-8, with a header row", columnMapping=MAPPING)
 
 
-@router.post("/contacts/import", summary="Import contacts from a CSV file", openapi_extra=_form_schema())
+@router.post("/contacts/import", summary="Import contacts from a CSV file", openapi_extra=FORM)
 async def import_file(request: Request, caller: Writer, context: Context) -> ImportAnswer:
     """All good rows of the file or, when it cannot be read as a whole, none. Bad rows are rejected one by one."""
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):

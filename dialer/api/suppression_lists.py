@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request
 from fastapi import Query as FromQuery
@@ -14,7 +14,7 @@ from dialer.api.context import Context
 from dialer.api.idempotency import once
 from dialer.api.shapes import Answer, Id, Instant, Line, Query, Record
 from dialer.api.suppressions import Reader, Scope, Writer, owner
-from dialer.api.uploads import uploaded
+from dialer.api.uploads import described, uploaded
 from dialer.domain.errors import Invalid
 from dialer.flows.suppression_lists import COLUMNS, ListOptions, import_suppressions, suppressions_csv
 from dialer.store.suppression_lists import Where
@@ -55,18 +55,15 @@ class ListQuery(Query):
     campaign_id: Id | None = None
 
 
-def _form_schema() -> dict[str, Any]:
-    schema = ListForm.model_json_schema()
-    said = "CSV, UTF-8; its header names the column phone_number and, where there are some, reason, source and expires_at"
-    schema["properties"]["file"] = {"type": "string", "format": "binary", "description": said}
-    schema["required"] = [*schema["required"], "file"]
-    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+FORM = described(
+    ListForm, "CSV, UTF-8; its header names the column phone_number and, where there are some, reason, source and expires_at"
+)
 
 
 @router.post(
     "/suppressions/import",
     summary="Never call the numbers of a CSV file; after the answer no call to them starts",
-    openapi_extra=_form_schema(),
+    openapi_extra=FORM,
 )
 async def import_file(request: Request, caller: Writer, context: Context) -> ListAnswer:
     """A file that cannot be read as a whole changes nothing. Rows without a good number are told and the others hold. An import

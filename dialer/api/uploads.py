@@ -1,8 +1,8 @@
-"""A file that comes with a form: the one reading for all imports."""
+"""A file that comes with a form: the one description and the one reading for all imports."""
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
@@ -11,6 +11,20 @@ from dialer.api.errors import invalid_of
 from dialer.domain.errors import Invalid
 
 Form = TypeVar("Form", bound=BaseModel)
+
+
+def described(shape: type[BaseModel], file: str, **fields: Any) -> dict[str, Any]:
+    """What the document says of a form with a `file`; `fields` in place of what is derived from `shape`. A form knows no null."""
+    schema = shape.model_json_schema()
+    for field in schema["properties"].values():
+        if {"type": "null"} in field.get("anyOf", ()):
+            field.pop("default", None)
+            [kind] = (kind for kind in field.pop("anyOf") if kind != {"type": "null"})
+            field |= kind
+    schema["properties"] |= {**fields, "file": {"type": "string", "format": "binary", "description": file}}
+    schema["required"] = [*schema["required"], "file"]
+    content = {"multipart/form-data": {"schema": schema, "encoding": {"file": {"contentType": "text/csv"}}}}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 def uploaded(form: FormData, shape: type[Form]) -> tuple[UploadFile, Form]:
