@@ -20,7 +20,7 @@ def described(shape: type[BaseModel], file: str, **fields: Any) -> dict[str, Any
         if {"type": "null"} in field.get("anyOf", ()):
             field.pop("default", None)
             [kind] = (kind for kind in field.pop("anyOf") if kind != {"type": "null"})
-            field |= kind
+            field.update(kind)
     schema["properties"] |= {**fields, "file": {"type": "string", "format": "binary", "description": file}}
     schema["required"] = [*schema["required"], "file"]
     content = {"multipart/form-data": {"schema": schema, "encoding": {"file": {"contentType": "text/csv"}}}}
