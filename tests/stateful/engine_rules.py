@@ -28,7 +28,7 @@ fates = st.one_of(st.just("human"), st.just("busy"), st.sampled_from(FATES))
 talks = st.sampled_from([2.0, 30.0, 200.0])
 DEATHS = [
     *[""] * 7,
-    "place:before", "place:after", "sending", "sent", "sent", "accepted:before", "accepted:after",
+    "place:before", "place:after", "sending", "sending", "sent", "sent", "accepted:before", "accepted:after",
     "standing:after", "turn:before", "turn:after",
 ]  # fmt: skip
 HANGING = 20.0
