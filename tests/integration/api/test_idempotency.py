@@ -120,6 +120,30 @@ async def test_while_the_effect_is_being_written_a_duplicate_is_a_409(api: Api, 
     assert await people(api) == 1
 
 
+async def test_a_duplicate_that_looked_before_the_first_was_written_has_no_effect(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dialer.flows import contacts
+
+    looked, go, prepare = asyncio.Event(), asyncio.Event(), contacts.prepare
+
+    async def slowly(*args: Any) -> dict[str, Any]:
+        looked.set()
+        await go.wait()
+        return await prepare(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("dialer.flows.contacts.prepare", slowly)
+        late = asyncio.ensure_future(post(api, "k1"))
+        await looked.wait()
+    first = await post(api, "k1")
+    go.set()
+    second = await late
+    assert (first.status, second.status, second.json) == (200, 200, first.json)
+    assert second.headers["idempotent-replayed"] == "true"
+    assert await people(api) == 1
+
+
 async def test_a_day_later_the_key_is_as_good_as_new(api: Api) -> None:
     pool = api.context.database.pool
     first = await post(api, "k1")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from itertools import pairwise
 
 import pytest
 
 from adapters.simulated.carrier.script import Faults
+from dialer.domain.fence import FENCE_SECONDS
 from dialer.domain.machine import AttemptState
 from dialer.flows.place import Placer
 from dialer.flows.recall import refuse
@@ -62,6 +65,10 @@ NO = {
         ("pending", None),
     ),
     "window over": ("update call_attempts set not_after = now() - interval '1 second' where id = $1", ("pending", None)),
+    "cap lowered": (
+        "update scopes set cap = 0 where key = (select 'campaign:' || campaign_id from call_attempts where id = $1)",
+        ("pending", None),
+    ),
     "claim too old": ("update call_attempts set claimed_at = now() - interval '3 seconds' where id = $1", ("pending", None)),
 }
 
@@ -86,11 +93,15 @@ async def test_after_a_no_nothing_is_dialled(database_url: str, redis_url: str, 
 
 
 async def test_a_job_that_runs_twice_dials_once(database_url: str, redis_url: str) -> None:
+    """Also where both ask for their leave in one batch, which gathers while another one is under way."""
     async with engine(database_url, redis_url, quick(), running=False) as e:
-        s = await seed(e.pool, contacts=1)
-        [claimed] = await released(e, s)
-        await asyncio.gather(*(e.placer.place(claimed.attempt, claimed.campaign, claimed.trunk) for _ in range(5)))
-        assert len(e.carrier.journal.entries) == 1
+        s = await seed(e.pool, contacts=2)
+        other, twice = await released(e, s)
+        placer = Placer(e.pool, e.house.settler, RateBuckets(e.house.redis), e.trunks, e.house.breakers, e.house.clock, first=10)
+        e.duties.start("fence of many at once", placer.run_fence())
+        e.duties.start("accepted of many at once", placer.run_accepted())
+        await asyncio.gather(*(placer.place(c.attempt, c.campaign, c.trunk) for c in (other, *[twice] * 5)))
+        assert sorted(entry.attempt for entry in e.carrier.journal.entries.values()) == sorted([other.attempt, twice.attempt])
         await laws_hold(e.pool)
 
 
@@ -115,6 +126,35 @@ async def test_a_worker_that_slept_behind_the_fence_does_not_dial(
         await e.placer.place(claimed.attempt, claimed.campaign, claimed.trunk)
         assert not e.carrier.journal.entries
         assert await e.pool.fetchval("select status from campaign_contacts") == "pending"
+        await laws_hold(e.pool)
+
+
+async def test_the_fence_counts_from_before_the_ledger_was_asked(database_url: str, redis_url: str) -> None:
+    """Else a no that is committed while the ledger is slow would be answered before the dial it let pass goes out."""
+    async with engine(database_url, redis_url, quick(), running=False) as e:
+        s = await seed(e.pool, contacts=1)
+        [claimed] = await released(e, s)
+        await e.pool.execute(
+            f"""create function slowly() returns trigger language plpgsql as
+                  $$ begin perform pg_sleep({FENCE_SECONDS + 0.1}); return null; end $$;
+                create trigger slowly after update on call_attempts execute function slowly()"""
+        )
+        await e.placer.place(claimed.attempt, claimed.campaign, claimed.trunk)
+        assert not e.carrier.journal.entries
+        assert await e.pool.fetchval("select array_agg(after order by id) from history where entity = 'attempt'") == [
+            "queued", "placing", "recalled",
+        ]  # fmt: skip
+        await laws_hold(e.pool)
+
+
+async def test_a_dial_waits_for_its_token(database_url: str, redis_url: str) -> None:
+    async with engine(database_url, redis_url, quick(), running=False, calls_per_second=10) as e:
+        s = await seed(e.pool, contacts=3)
+        began = time.time()
+        await asyncio.gather(*(e.placer.place(c.attempt, c.campaign, c.trunk) for c in await released(e, s)))
+        dials = sorted(entry.accepted for entry in e.carrier.journal.entries.values())
+        assert len(dials) == 3
+        assert min(after - before for before, after in pairwise([began, *dials])) > 0.09, "a bucket nobody knows is empty, too"
         await laws_hold(e.pool)
 
 
@@ -235,6 +275,7 @@ async def test_a_forged_job_that_names_another_trunk_dials_nobody(database_url: 
         both = {**e.trunks, "other": e.trunks[claimed.trunk]}
         placer = Placer(e.pool, e.house.settler, RateBuckets(e.house.redis), both, e.house.breakers, e.house.clock)
         e.duties.start("fence of another", placer.run_fence())
+        e.duties.start("accepted by another", placer.run_accepted())
         await placer.place(claimed.attempt, claimed.campaign, "other")
         assert not e.carrier.journal.entries
         assert await e.pool.fetchval("select state from call_attempts") == "recalled"

@@ -103,6 +103,28 @@ async def test_a_no_between_two_events_is_heard_before_a_retry_is_decided(databa
         await laws_hold(e.pool)
 
 
+async def test_a_fact_that_is_told_again_is_one_row_and_frees_one_slot(database_url: str, redis_url: str) -> None:
+    async with engine(database_url, redis_url, quick(), running=False) as e:
+        attempt, _ = await placed(e, await seed(e.pool, contacts=2))
+        facts = [told(attempt, Phase.RINGING), ended(attempt)]
+        for again in (facts, facts[1:], facts, [*facts, *facts]):
+            await e.house.follower.follow(TRUNK, again)
+        assert await e.pool.fetchval("select count(*) from call_events") == 2
+        assert await e.pool.fetchval("select active from scopes where key = 'trunk:sim'") == 1
+        await laws_hold(e.pool)
+
+
+async def test_an_ending_that_is_known_better_afterwards_frees_nothing_again(database_url: str, redis_url: str) -> None:
+    async with engine(database_url, redis_url, quick(), running=False) as e:
+        attempt, _ = await placed(e, await seed(e.pool, contacts=2, numbers=1))
+        await e.house.follower.follow(TRUNK, [told(attempt, Phase.ENDED, Outcome.UNKNOWN)])
+        assert await e.pool.fetchval("select outcome from call_attempts where id = $1", attempt) == "unknown"
+        await e.house.follower.follow(TRUNK, [ended(attempt)])
+        assert await e.pool.fetchval("select outcome from call_attempts where id = $1", attempt) == "human"
+        assert await e.pool.fetchval("select active from scopes where key = 'trunk:sim'") == 1
+        await laws_hold(e.pool)
+
+
 async def test_a_result_after_the_end_is_kept_and_frees_nothing_again(database_url: str, redis_url: str) -> None:
     async with engine(database_url, redis_url, quick(), running=False) as e:
         [attempt, _] = await placed(e, await seed(e.pool, contacts=2))

@@ -94,6 +94,39 @@ async def test_eight_schedulers_at_once_never_go_over_a_cap_nor_claim_anybody_tw
     await laws_hold(database.pool)
 
 
+@pytest.mark.parametrize(
+    ("meanwhile", "left"),
+    [
+        ("update scopes set cap = 2 where key = 'trunk:sim'", 2),
+        ("update campaigns set status = 'paused', pause_reason = 'user'", 0),
+        ("update campaigns set rules_version = rules_version + 1, call_window_end = '00:10'", 0),
+    ],
+    ids=["cap", "pause", "rules"],
+)
+async def test_a_claim_obeys_what_holds_when_it_is_made(database: Database, trunk: None, meanwhile: str, left: int) -> None:
+    """Not what it was planned by: between the two somebody may have said no."""
+    await seed(database.pool, contacts=5)
+    own = book(database)
+    planned = plan(await own.snapshot(None))
+    await database.pool.execute(meanwhile)
+    await own.release(planned)
+    assert await database.pool.fetchval("select count(*) from call_attempts") == left
+    await laws_hold(database.pool)
+
+
+async def test_a_contact_that_somebody_holds_is_passed_over(database: Database, trunk: None) -> None:
+    s = await seed(database.pool, contacts=3)
+    async with database.pool.acquire() as connection, connection.transaction():
+        held = await connection.fetchval(
+            "select to_number from campaign_contacts order by next_attempt_at, id limit 1 for update"
+        )
+        [claimed] = await asyncio.gather(book(database).run(s.campaign), return_exceptions=True)
+    assert isinstance(claimed, list), "the claim stood still behind it"
+    assert len(claimed) == 2 and held not in {c.to_number for c in claimed}
+    assert [c.to_number for c in await book(database).run(s.campaign)] == [held]
+    await laws_hold(database.pool)
+
+
 async def test_a_number_that_is_live_elsewhere_waits_and_does_not_block_the_line(database: Database, trunk: None) -> None:
     one = await seed(database.pool, contacts=1)
     [live] = await book(database).run(one.campaign)
@@ -186,6 +219,7 @@ async def test_a_caller_id_that_has_made_its_calls_of_the_day_rests(database: Da
     s = await seed(database.pool, contacts=6, numbers=1)
     await database.pool.execute("update phone_numbers set daily_limit = 2")
     assert len(await book(database).run(s.campaign)) == 2
+    assert await book(database).run(s.campaign) == []
     await database.pool.execute("update scopes set day = day - 1 where day_limit is not null")
     assert len(await book(database).run(s.campaign)) == 2, "the next day it may again"
 
@@ -211,6 +245,33 @@ async def test_the_ledger_refuses_what_breaks_a_law(database: Database, trunk: N
     await laws_hold(database.pool)
 
 
+ONE_LIVE_ATTEMPT = {
+    "one_live_attempt_per_enrolment": ("campaign_contact_id",),
+    "one_live_attempt_per_contact": ("contact_id",),
+    "one_live_attempt_per_team_and_number": ("team_id", "to_number"),
+    "one_live_attempt_per_trunk_and_number": ("trunk", "to_number"),
+}
+
+
+@pytest.mark.parametrize("law", ONE_LIVE_ATTEMPT)
+async def test_nobody_is_in_two_calls_at_once(database: Database, trunk: None, law: str) -> None:
+    """A second live attempt that is like the first in nothing but what the law is about."""
+    first, other = await seed(database.pool, contacts=1), await seed(database.pool, contacts=1, prefix="+4989")
+    for each in (first, other):
+        assert len(await book(database).run(each.campaign)) == 1
+    rows = await database.pool.fetch("select campaign_id, to_jsonb(a) as row from call_attempts a")
+    known = {r["campaign_id"]: r["row"] for r in rows}
+    await database.pool.execute(
+        "update call_attempts set state = 'recalled', ended_at = now() where campaign_id = $1", other.campaign
+    )
+    same = {column: known[first.campaign][column] for column in ONE_LIVE_ATTEMPT[law]}
+    second = known[other.campaign] | {"id": "call_second", "attempt_no": 2, "trunk": "another"} | same
+    insert = "insert into call_attempts select (jsonb_populate_record(null::call_attempts, $1)).*"
+    with pytest.raises(asyncpg.UniqueViolationError) as refused:
+        await database.pool.execute(insert, second)
+    assert refused.value.constraint_name == law
+
+
 async def test_a_turn_that_expected_something_else_is_lost(database: Database, trunk: None) -> None:
     """Two who saw the same and decided differently: the first is written, the second is told so."""
     s = await seed(database.pool, contacts=1)
@@ -223,7 +284,7 @@ async def test_a_turn_that_expected_something_else_is_lost(database: Database, t
     first = Turn(*seen, gone, enrolment=ContactStatus.PENDING, next_at=now)
     second = Turn(*seen, placed)
     assert [won.attempt for won in await attempts.turn(database.pool, [first], (), now)] == [claimed.attempt]
-    assert await attempts.turn(database.pool, [second], (), now) == []
     assert await attempts.turn(database.pool, [first], (), now) == [], "nor is the same one written again"
+    assert await attempts.turn(database.pool, [second], (), now) == []
     assert await database.pool.fetchval("select count(*) from history where entity_id = $1", claimed.attempt) == 2
     await laws_hold(database.pool)
