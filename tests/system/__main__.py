@@ -53,8 +53,8 @@ def main() -> int:
         found = asyncio.run(run(known[number], Task(asked.seed, asked.scale, only, _say)))
         for each in found:
             print(line(each, said), flush=True)
-        if asked.scale >= 1:
-            merge(found, said)
+        if asked.scale >= 1 and (kept := [each for each in found if each.kept]):
+            merge(kept, said)
         rows += found
     return 0 if rows and all(each.passed for each in rows) else 1
 

@@ -12,6 +12,7 @@ from tests.system.scenarios import (
     postgres_restarts,
     postgres_slow,
     rolling,
+    sabotage,
     sessions_ended,
     standstills,
     valkey_fails_over,
@@ -36,4 +37,5 @@ SCENARIOS: tuple[Scenario, ...] = (
     clocks_set.DATABASE,
     many_faults.SCENARIO,
     rolling.SCENARIO,
+    sabotage.SCENARIO,
 )
