@@ -107,7 +107,7 @@ class LedgerBook:
         """Release for one running campaign now, what its free slots take."""
         wanted = self._claims(plan(await self.snapshot(frozenset({f"campaign:{campaign}"}))))
         mine = [each for each in wanted if each.campaign.id == campaign]
-        return await self._claim(mine) if mine and await self._may() else []
+        return await self._claim(mine, lasting=True) if mine and await self._may() else []
 
     async def _may(self) -> bool:
         """Whether anybody may be called at all: the hour is certain, and workers hear of it."""
@@ -122,8 +122,10 @@ class LedgerBook:
     def _claims(self, made: Plan) -> list[Claim]:
         return [Claim(release, *self._seen[release.campaign]) for release in made.releases]
 
-    async def _claim(self, wanted: Sequence[Claim], *, wait: bool = True) -> list[Claimed]:
-        claimed = await claims.claim(self._pool, wanted, self._clock.now(), wait=wait) if wanted else []
+    async def _claim(self, wanted: Sequence[Claim], *, wait: bool = True, lasting: bool = False) -> list[Claimed]:
+        if not wanted:
+            return []
+        claimed = await claims.claim(self._pool, wanted, self._clock.now(), wait=wait, lasting=lasting)
         if claimed:
             metrics.RELEASES.inc(len(claimed))
             await self._ringer.dial(claimed)

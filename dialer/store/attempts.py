@@ -165,19 +165,27 @@ def _stand(r: asyncpg.Record, now: datetime) -> Stand:
 async def turn(pool: Pool, turns: Sequence[Turn], told: Sequence[tuple[str, CallEvent]], now: datetime) -> list[Turned]:
     """Write down what was `told` (trunk and event; of unknown attempts or by another trunk nothing is kept), and turns. A turn
     that is not in the answer lost a race, or its scope was locked: read again and decide again."""
-    keys = sorted({key for t in turns if t.progress.ended_at is not None for key in t.scopes})
     p = [t.progress for t in turns]
-    rows = await fetch_locking(
-        pool, "turn", now, keys,
-        [t.attempt for t in turns], [t.expected for t in turns], [t.expected_outcome for t in turns], [q.state for q in p],
-        [q.ref for q in p], [q.outcome for q in p], [q.fault for q in p], [q.cause for q in p], [t.reason for t in turns],
-        [t.counted for t in turns], [q.ringing_at for q in p], [q.answered_at for q in p], [q.ended_at for q in p],
-        [t.enrolment for t in turns], [t.enrolment_outcome for t in turns], [t.next_at for t in turns],
-        [t.excused for t in turns], [t.reached for t in turns], [_mapping(q.result) for q in p],
+    events = (
         [e.attempt for _, e in told], [trunk for trunk, _ in told], [e.key for _, e in told], [e.phase for _, e in told],
         [e.at for _, e in told], [e.ref for _, e in told], [e.outcome for _, e in told], [e.fault for _, e in told],
         [e.cause for _, e in told], [e.sip for _, e in told], [e.q850 for _, e in told], [dict(e.data) for _, e in told],
     )  # fmt: skip
+    if all(t.enrolment is None for t in turns):
+        rows = await fetch_locking(
+            pool, "advance", [t.attempt for t in turns], [t.expected for t in turns], [t.expected_outcome for t in turns],
+            [q.state for q in p], [q.ref for q in p], [q.ringing_at for q in p], [q.answered_at for q in p],
+            [_mapping(q.result) for q in p], *events,
+        )  # fmt: skip
+    else:
+        rows = await fetch_locking(
+            pool, "turn", now, sorted({key for t in turns if t.progress.ended_at is not None for key in t.scopes}),
+            [t.attempt for t in turns], [t.expected for t in turns], [t.expected_outcome for t in turns], [q.state for q in p],
+            [q.ref for q in p], [q.outcome for q in p], [q.fault for q in p], [q.cause for q in p], [t.reason for t in turns],
+            [t.counted for t in turns], [q.ringing_at for q in p], [q.answered_at for q in p], [q.ended_at for q in p],
+            [t.enrolment for t in turns], [t.enrolment_outcome for t in turns], [t.next_at for t in turns],
+            [t.excused for t in turns], [t.reached for t in turns], [_mapping(q.result) for q in p], *events,
+        )  # fmt: skip
     return [Turned(r["id"], r["campaign_id"], r["freed"], tuple(r["bells"])) for r in rows]
 
 

@@ -116,9 +116,13 @@ async def zones(pool: Pool, place_sets: Collection[int]) -> dict[int, tuple[str,
     return {r["id"]: tuple(r["zones"]) for r in await fetch(pool, "places", list(place_sets))}
 
 
-async def claim(pool: Pool, claims: Sequence[Claim], now: datetime, *, wait: bool = True) -> list[Claimed]:
+async def claim(pool: Pool, claims: Sequence[Claim], now: datetime, *, wait: bool = True, lasting: bool = False) -> list[Claimed]:
     """Release: the attempts that now exist. Fewer than asked for where slots, contacts or locks were taken meanwhile; without
-    `wait` a lock that somebody has is one that was taken."""
+    `wait` a lock that somebody has is one that was taken.
+
+    `lasting`: they have survived a crash of Postgres when this returns. Else they will have by the time one is placed, for that
+    commit waits for the disk and for all before it; a crash before leaves the contacts as if they had never been claimed.
+    """
     keys = {
         key
         for c in claims
@@ -139,7 +143,7 @@ async def claim(pool: Pool, claims: Sequence[Claim], now: datetime, *, wait: boo
              c.rules.ring_seconds, c.rules.limit_seconds) for c in claims
         ], 8),
         *_columns([(campaign, lane.place_set, lane.priority, lane.not_after) for campaign, lane in lanes], 4),
-        *_columns(ranked, 4), wait=wait,
+        *_columns(ranked, 4), lasting, wait=wait,
     )  # fmt: skip
     rows = await failpoint_during("K9", work)
     return [

@@ -19,6 +19,7 @@ Worlds = Callable[[], AbstractAsyncContextManager[World]]
 # The fault points of a dial, and of what is told about it. "sending" and "sent" lie on both sides of the transmission.
 DIAL = ("claim:before", "claim:after", "place:before", "place:after", "sending", "sent", "accepted:before", "accepted:after")
 FAILED = ("standing:after", "turn:before", "turn:after")
+UNKNOWN = ("standing:after", "advance:before", "advance:after")
 TOLD = ("standing:after", "turn:before", "turn:after")
 
 
@@ -45,7 +46,7 @@ async def one_slot(w: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("points", "mishap"), [(DIAL, ""), (FAILED, "error_after"), (FAILED, "refuse_429"), (FAILED, "not_reached")]
+    ("points", "mishap"), [(DIAL, ""), (UNKNOWN, "error_after"), (FAILED, "refuse_429"), (FAILED, "not_reached")]
 )
 async def test_a_death_during_a_dial_loses_nobody_and_dials_nobody_twice(
     worlds: Worlds, points: tuple[str, ...], mishap: Mishap

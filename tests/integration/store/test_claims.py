@@ -127,6 +127,23 @@ async def test_a_contact_that_somebody_holds_is_passed_over(database: Database, 
     await laws_hold(database.pool)
 
 
+async def test_only_a_release_of_which_nobody_is_told_leaves_the_disk_to_the_placing(database: Database, trunk: None) -> None:
+    told = await seed(database.pool, contacts=2)
+    await seed(database.pool, contacts=2, prefix="+4989")
+    show = "show synchronous_commit"
+    async with database.pool.acquire() as connection:
+        always = await connection.fetchval(show)
+        own = LedgerBook(connection, Deaf(), SystemClock(), [TRUNK], RulesReader(database.pool))  # type: ignore[arg-type]
+        async with connection.transaction():
+            assert await own.run(told.campaign)
+            assert await connection.fetchval(show) == always
+        async with connection.transaction():
+            await own.release(plan(await own.snapshot(None)))
+            assert await connection.fetchval(show) == "off"
+        assert await connection.fetchval(show) == always
+    assert await database.pool.fetchval("select count(*) from call_attempts") == 4
+
+
 async def test_a_number_that_is_live_elsewhere_waits_and_does_not_block_the_line(database: Database, trunk: None) -> None:
     one = await seed(database.pool, contacts=1)
     [live] = await book(database).run(one.campaign)

@@ -29,7 +29,9 @@ async def _plan(database: Database, sql: str) -> str:
 LIVE = ("campaigns_active", "call_attempts_live", "one_live_attempt_per_")
 """Indexes of what goes on at this moment, which may be read from end to end."""
 
-LOOK_UPS = {"claim", "peek", "place", "turn", "standing", "accepted", "due", "quiet", "rest", "refusals", "newest_placed"}
+LOOK_UPS = {
+    "claim", "peek", "place", "turn", "advance", "standing", "accepted", "due", "quiet", "rest", "refusals", "newest_placed",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", sorted(LOOK_UPS))
