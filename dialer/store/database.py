@@ -8,6 +8,7 @@ one stuck row stalls nobody else. One row through the pool costs 76 µs, through
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self, TypeAlias
 
@@ -31,7 +32,82 @@ attempts for one call). Each of these statements finds its few rows by an index:
 index, by none."""
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
-Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+
+class Pool:
+    """Connections for the hot statements; the one that was used last stays at hand.
+
+    To take a connection out of asyncpg's pool and to give it back costs half of what a short statement does. So that is done only
+    where several are needed at once, and after a failure: asyncpg's pool knows how to make a connection sound again.
+    """
+
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
+        self._pool = pool
+        self._at_hand: PoolConnectionProxy[asyncpg.Record] | None = None
+        self._waiting = 0
+
+    async def fetch(self, query: str, *args: Any) -> list[asyncpg.Record]:
+        async with self.acquire() as connection:
+            rows: list[asyncpg.Record] = await connection.fetch(query, *args)
+            return rows
+
+    async def fetchrow(self, query: str, *args: Any) -> Any:
+        async with self.acquire() as connection:
+            return await connection.fetchrow(query, *args)
+
+    async def fetchval(self, query: str, *args: Any) -> Any:
+        async with self.acquire() as connection:
+            return await connection.fetchval(query, *args)
+
+    async def execute(self, query: str, *args: Any) -> str:
+        async with self.acquire() as connection:
+            done: str = await connection.execute(query, *args)
+            return done
+
+    def acquire(self) -> _Held:
+        """`async with pool.acquire() as connection`: several statements on one connection."""
+        return _Held(self)
+
+    async def close(self) -> None:
+        """Waits until every connection is given back."""
+        self._waiting += 1  # so that none stays at hand
+        if self._at_hand is not None:
+            at_hand, self._at_hand = self._at_hand, None
+            await self._pool.release(at_hand)
+        await self._pool.close()
+
+    async def _take(self) -> PoolConnectionProxy[asyncpg.Record]:
+        connection, self._at_hand = self._at_hand, None
+        if connection is not None:
+            with suppress(asyncpg.InterfaceError):  # it was cut, and is back in the pool already
+                if not connection.is_closed():
+                    return connection
+            await self._pool.release(connection)
+        self._waiting += 1
+        try:
+            return await self._pool.acquire()
+        finally:
+            self._waiting -= 1
+
+    async def _give(self, connection: PoolConnectionProxy[asyncpg.Record], *, sound: bool) -> None:
+        if sound and self._at_hand is None and not self._waiting:
+            self._at_hand = connection
+        else:
+            await self._pool.release(connection)
+
+
+class _Held:
+    """A connection while it is used."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def __aenter__(self) -> PoolConnectionProxy[asyncpg.Record]:
+        self._connection = await self._pool._take()
+        return self._connection
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        await self._pool._give(self._connection, sound=kind is None)
 
 
 def plain(url: str) -> str:
@@ -72,7 +148,7 @@ async def _prepare(connection: Connection) -> None:
 
 
 async def hot_pool(url: str, *, size: int = 10, statement_timeout: float = 5) -> Pool:
-    return await asyncpg.create_pool(
+    pool = await asyncpg.create_pool(
         plain(url),
         min_size=1,
         max_size=size,
@@ -81,6 +157,7 @@ async def hot_pool(url: str, *, size: int = 10, statement_timeout: float = 5) ->
         connection_class=_Hot,
         server_settings=_settings(statement_timeout, lock_timeout=str(LOCK_WAIT_MS), **_PLANNED_ONCE),
     )
+    return Pool(pool)
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,8 @@ async def fill(database: Database, api: Api) -> float:
     for first in range(1, CONTACTS, PIECE):
         await database.pool.execute(FILL, api.team, stranger, first, first + PIECE - 1)
     seconds = time.perf_counter() - started
-    await database.pool.execute("vacuum analyze contacts", timeout=300)
+    async with database.pool.acquire() as connection:
+        await connection.execute("vacuum analyze contacts", timeout=300)
     return seconds
 
 
