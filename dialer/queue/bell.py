@@ -11,9 +11,7 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
-from redis.asyncio import Redis
-
-from dialer.queue.connection import BLOCK_SECONDS, reaching
+from dialer.queue.connection import BLOCK_SECONDS, BoundedRedis, Script, reaching
 from dialer.queue.outage import Outage, pause
 
 RING: Final = """
@@ -37,10 +35,10 @@ GRACE_SECONDS: Final = 0.25
 class Bell:
     """Any number may ring and wait, in any number of processes; each ring reaches one waiter."""
 
-    def __init__(self, redis: Redis, name: str = "dialer:bell") -> None:
+    def __init__(self, redis: BoundedRedis, name: str = "dialer:bell") -> None:
         self._redis = redis
         self._keys = (f"{name}:keys", f"{name}:wake")
-        self._ring = redis.register_script(RING)
+        self._ring = Script(redis, RING)
         self._outage = Outage(f"bell {name}")
         self._never = asyncio.Event()
 
@@ -70,8 +68,7 @@ class Bell:
 
     async def _listen(self, seconds: float) -> list[bytes]:
         """Wait for a push and take the keys. Both are sent at once, so that the taking costs no round trip of its own."""
-        async with asyncio.timeout(seconds + GRACE_SECONDS), self._redis.pipeline(transaction=False) as both:
-            both.blpop([self._keys[1]], timeout=max(seconds, 0.001))  # 0 would block for ever
-            both.eval(TAKE, 2, *self._keys)
-            keys: list[bytes] = (await both.execute())[1]
-            return keys
+        listen = ("BLPOP", self._keys[1], max(seconds, 0.001))  # 0 would block for ever
+        keys: list[bytes]
+        _, keys = await self._redis.converse(listen, ("EVAL", TAKE, 2, *self._keys), seconds=seconds + GRACE_SECONDS)
+        return keys

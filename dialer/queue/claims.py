@@ -13,8 +13,7 @@ from enum import StrEnum
 from itertools import islice
 from typing import Any, Final
 
-from redis.asyncio import Redis
-
+from dialer.queue.connection import REPLY_SECONDS, BoundedRedis, Script
 from dialer.queue.layout import LUA, dead_key, wake_key
 
 MOST_AT_ONCE: Final = 500
@@ -153,16 +152,16 @@ class Claims:
     """The claims of one worker. `me` is unlike any other worker's name, `lease` and `horizon` are seconds; `horizon` is how
     long an idle worker may wait without looking."""
 
-    def __init__(self, redis: Redis, queue_name: str, *, me: str, lease: float, horizon: float) -> None:
+    def __init__(self, redis: BoundedRedis, queue_name: str, *, me: str, lease: float, horizon: float) -> None:
         self._keys = (queue_name, wake_key(queue_name), dead_key(queue_name))
         self._own_wake = f"{wake_key(queue_name)}:{me}"
         self._me = me
         self._lease_ms = round(lease * 1000)
         self._horizon_ms = round(horizon * 1000)
         self._redis = redis
-        self._claim = redis.register_script(CLAIM)
-        self._renew = redis.register_script(RENEW)
-        self._settle = redis.register_script(SETTLE)
+        self._claim = Script(redis, CLAIM)
+        self._renew = Script(redis, RENEW)
+        self._settle = Script(redis, SETTLE)
 
     async def claim(self, want: int) -> tuple[list[Claim], float]:
         """Up to `want` due jobs, oldest first, and the seconds until it is worth looking again. Raises RedisError."""
@@ -171,10 +170,10 @@ class Claims:
     async def claim_when_pushed(self, want: int, seconds: float) -> tuple[list[Claim], float]:
         """The same as soon as somebody pushes or `unblock` is called, or after `seconds` (> 0). Both are sent at once, so that a
         job that is pushed to an idle worker costs it one round trip less. Raises RedisError."""
-        async with self._redis.pipeline(transaction=False) as both:
-            both.blpop([self._own_wake, self._keys[1]], timeout=seconds)
-            both.eval(CLAIM, len(self._keys), *self._keys, *self._asking(want))
-            return _read((await both.execute())[1])
+        listen = ("BLPOP", self._own_wake, self._keys[1], seconds)
+        claim = ("EVAL", CLAIM, len(self._keys), *self._keys, *self._asking(want))
+        _, reply = await self._redis.converse(listen, claim, seconds=seconds + REPLY_SECONDS)
+        return _read(reply)
 
     async def unblock(self) -> None:
         """End a `claim_when_pushed` of this worker. Raises RedisError."""

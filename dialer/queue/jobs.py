@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from redis.asyncio import Redis
-
-from dialer.queue.connection import reaching
+from dialer.queue.connection import BoundedRedis, Script, reaching
 from dialer.queue.layout import LUA, wake_key
 from dialer.queue.payload import open_record
 
@@ -73,11 +71,11 @@ class Job:
 class JobQueue:
     """Where jobs are put for the workers of the same `queue_name`."""
 
-    def __init__(self, redis: Redis, queue_name: str) -> None:
+    def __init__(self, redis: BoundedRedis, queue_name: str) -> None:
         self._redis = redis
         self._keys = (queue_name, wake_key(queue_name))
-        self._enqueue = redis.register_script(ENQUEUE)
-        self._waited = redis.register_script(WAITED)
+        self._enqueue = Script(redis, ENQUEUE)
+        self._waited = Script(redis, WAITED)
 
     async def ping(self) -> None:
         """Raises `QueueUnavailable` when Redis does not answer."""

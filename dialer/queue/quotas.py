@@ -11,9 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from redis.asyncio import Redis
-
-from dialer.queue.connection import QueueUnavailable, reaching
+from dialer.queue.connection import BoundedRedis, QueueUnavailable, Script, reaching
 from dialer.queue.outage import Outage
 
 PATIENCE: Final = 0.25
@@ -42,9 +40,9 @@ class Spent:
 
 
 class Quotas:
-    def __init__(self, redis: Redis, prefix: str = "dialer:quota:") -> None:
+    def __init__(self, redis: BoundedRedis, prefix: str = "dialer:quota:") -> None:
         self._prefix = prefix
-        self._spend = redis.register_script(SPEND)
+        self._spend = Script(redis, SPEND)
         self._outage = Outage("quotas")
         self._resting_until = 0.0
 

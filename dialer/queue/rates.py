@@ -11,9 +11,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from redis.asyncio import Redis
-
-from dialer.queue.connection import reaching
+from dialer.queue.connection import BoundedRedis, Script, reaching
 
 SHARE: Final = 0.95
 MOST_WAIT: Final = 60.0
@@ -42,12 +40,12 @@ return {string.format('%.0f', last), waits}
 class RateBuckets:
     """`max_wait` (seconds, at most 60): a token further away than this is refused."""
 
-    def __init__(self, redis: Redis, *, max_wait: float = 1.0, prefix: str = "dialer:rate:") -> None:
+    def __init__(self, redis: BoundedRedis, *, max_wait: float = 1.0, prefix: str = "dialer:rate:") -> None:
         if not 0 <= max_wait <= MOST_WAIT:
             raise ValueError(f"max_wait is {max_wait} s; it must lie between 0 and {MOST_WAIT:.0f}.")
         self._max_wait = max_wait
         self._prefix = prefix
-        self._take = redis.register_script(TAKE)
+        self._take = Script(redis, TAKE)
         self._last: dict[str, int] = {}
 
     async def take(self, key: str, per_second: float, n: int = 1) -> tuple[float, ...]:

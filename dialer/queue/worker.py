@@ -24,10 +24,9 @@ from typing import Any
 import msgspec
 from arq.typing import WorkerCoroutine
 from arq.worker import Function, Retry, RetryJob, func
-from redis.asyncio import Redis
 
 from dialer.queue.claims import Claim, Claims, Ending, How
-from dialer.queue.connection import BLOCK_SECONDS, REPLY_SECONDS
+from dialer.queue.connection import BLOCK_SECONDS, REPLY_SECONDS, BoundedRedis
 from dialer.queue.endings import Endings
 from dialer.queue.outage import Outage, pause
 from dialer.queue.payload import Malformed, Record, read
@@ -60,7 +59,7 @@ class DoorbellWorker:
 
     def __init__(
         self,
-        redis: Redis,
+        redis: BoundedRedis,
         functions: Sequence[Function | WorkerCoroutine],
         *,
         queue_name: str,

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from redis.asyncio import Redis
 
 from dialer.queue import DoorbellWorker, close, connect, func
+from dialer.queue.connection import BoundedRedis
 from tests.support.valkey import Valkey, own_valkey, shared_valkey
 
 __all__ = ["own_valkey", "shared_valkey"]
@@ -19,7 +19,7 @@ Working = Callable[..., AbstractAsyncContextManager[DoorbellWorker]]
 
 
 @pytest_asyncio.fixture
-async def redis(shared_valkey: Valkey) -> AsyncIterator[Redis]:
+async def redis(shared_valkey: Valkey) -> AsyncIterator[BoundedRedis]:
     """A client of an empty server."""
     client = connect(shared_valkey.url)
     await client.flushall()
@@ -47,7 +47,7 @@ def working() -> Working:
     """A worker on queue `q` with the given functions (by name), running within the context."""
 
     @asynccontextmanager
-    async def start(client: Redis, **functions: Any) -> AsyncIterator[DoorbellWorker]:
+    async def start(client: BoundedRedis, **functions: Any) -> AsyncIterator[DoorbellWorker]:
         options = functions.pop("options", {})
         worker = DoorbellWorker(client, [func(each, name=name) for name, each in functions.items()], queue_name="q", **options)
         async with asyncio.TaskGroup() as tasks:

@@ -6,13 +6,13 @@ import signal
 import time
 
 import pytest
-from redis.asyncio import Redis
 
 from dialer.queue import Bell, QueueUnavailable, close, connect
+from dialer.queue.connection import BoundedRedis
 from tests.support.valkey import Valkey
 
 
-async def test_a_ring_wakes_a_waiter_with_all_keys(redis: Redis) -> None:
+async def test_a_ring_wakes_a_waiter_with_all_keys(redis: BoundedRedis) -> None:
     bell = Bell(redis)
     async with asyncio.TaskGroup() as tasks:
         waiter = tasks.create_task(bell.wait(5))
@@ -23,7 +23,7 @@ async def test_a_ring_wakes_a_waiter_with_all_keys(redis: Redis) -> None:
     assert time.monotonic() - began < 1
 
 
-async def test_rings_add_up_until_somebody_takes_them_all(redis: Redis) -> None:
+async def test_rings_add_up_until_somebody_takes_them_all(redis: BoundedRedis) -> None:
     bell = Bell(redis)
     many = [f"campaign:{i}" for i in range(2500)]
     await bell.ring(many)
@@ -33,13 +33,13 @@ async def test_rings_add_up_until_somebody_takes_them_all(redis: Redis) -> None:
     assert await bell.wait(0) == frozenset()
 
 
-async def test_a_wait_in_vain_ends_empty_and_on_time(redis: Redis) -> None:
+async def test_a_wait_in_vain_ends_empty_and_on_time(redis: BoundedRedis) -> None:
     began = time.monotonic()
     assert await Bell(redis).wait(0.2) == frozenset()
     assert 0.15 < time.monotonic() - began < 1.5
 
 
-async def test_a_wait_may_be_longer_than_one_blocking_command(redis: Redis) -> None:
+async def test_a_wait_may_be_longer_than_one_blocking_command(redis: BoundedRedis) -> None:
     bell = Bell(redis)
     async with asyncio.TaskGroup() as tasks:
         waiter = tasks.create_task(bell.wait(10))
@@ -48,12 +48,12 @@ async def test_a_wait_may_be_longer_than_one_blocking_command(redis: Redis) -> N
     assert waiter.result() == {"campaign:a"}
 
 
-async def test_nothing_rung_is_nothing_pushed(redis: Redis) -> None:
+async def test_nothing_rung_is_nothing_pushed(redis: BoundedRedis) -> None:
     await Bell(redis).ring([])
     assert await redis.dbsize() == 0
 
 
-async def test_no_key_is_lost_or_doubled_between_many_waiters(redis: Redis, shared_valkey: Valkey) -> None:
+async def test_no_key_is_lost_or_doubled_between_many_waiters(redis: BoundedRedis, shared_valkey: Valkey) -> None:
     clients = [connect(shared_valkey.url) for _ in range(3)]
     taken: list[str] = []
     rung = {f"campaign:{i}" for i in range(300)}
@@ -110,7 +110,7 @@ async def test_a_frozen_redis_does_not_hold_up_a_waiter(own_valkey: Valkey) -> N
     await close(redis)
 
 
-async def test_a_cancelled_wait_ends_cancelled_and_leaves_the_client_usable(redis: Redis) -> None:
+async def test_a_cancelled_wait_ends_cancelled_and_leaves_the_client_usable(redis: BoundedRedis) -> None:
     bell = Bell(redis)
     for _ in range(50):
         waiter = asyncio.ensure_future(bell.wait(5))

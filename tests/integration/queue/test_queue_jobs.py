@@ -5,9 +5,9 @@ import signal
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from redis.asyncio import Redis
 
 from dialer.queue import Job, JobQueue, QueueUnavailable, close, connect
+from dialer.queue.connection import BoundedRedis
 from tests.support.valkey import Valkey
 
 
@@ -15,7 +15,7 @@ def jobs(count: int) -> list[Job]:
     return [Job("dial", {"attempt": f"call_{i}"}, f"call_{i}") for i in range(count)]
 
 
-async def test_a_batch_is_one_round_trip(redis: Redis) -> None:
+async def test_a_batch_is_one_round_trip(redis: BoundedRedis) -> None:
     queue = JobQueue(redis, "q")
     await queue.enqueue(jobs(1))
     calls = (await redis.info("commandstats"))["cmdstat_evalsha"]["calls"]
@@ -24,7 +24,7 @@ async def test_a_batch_is_one_round_trip(redis: Redis) -> None:
     assert await redis.zcard("q") == 1500
 
 
-async def test_an_id_that_is_queued_is_refused(redis: Redis) -> None:
+async def test_an_id_that_is_queued_is_refused(redis: BoundedRedis) -> None:
     queue = JobQueue(redis, "q")
     assert await queue.enqueue(jobs(3)) == 3
     assert await queue.enqueue(jobs(5)) == 2
@@ -32,28 +32,28 @@ async def test_an_id_that_is_queued_is_refused(redis: Redis) -> None:
     assert await queue.enqueue(jobs(1) * 2) == 0
 
 
-async def test_an_id_twice_in_one_batch_is_one_job(redis: Redis) -> None:
+async def test_an_id_twice_in_one_batch_is_one_job(redis: BoundedRedis) -> None:
     assert await JobQueue(redis, "q").enqueue(jobs(1) * 3) == 1
 
 
-async def test_concurrent_producers_of_the_same_ids_add_up_to_one_job_each(redis: Redis) -> None:
+async def test_concurrent_producers_of_the_same_ids_add_up_to_one_job_each(redis: BoundedRedis) -> None:
     queue = JobQueue(redis, "q")
     assert sum(await asyncio.gather(*(queue.enqueue(jobs(50)) for _ in range(10)))) == 50
 
 
-async def test_nothing_is_nothing(redis: Redis) -> None:
+async def test_nothing_is_nothing(redis: BoundedRedis) -> None:
     assert await JobQueue(redis, "q").enqueue([]) == 0
     assert await redis.dbsize() == 0
 
 
-async def test_a_record_is_kept_for_a_day_past_its_due_time(redis: Redis) -> None:
+async def test_a_record_is_kept_for_a_day_past_its_due_time(redis: BoundedRedis) -> None:
     await JobQueue(redis, "q").enqueue([Job("dial", {}, "now"), Job("dial", {}, "later", datetime.now(UTC) + timedelta(days=3))])
     day = 86_400_000
     assert day - 5_000 < await redis.pttl("arq:job:now") <= day
     assert 4 * day - 5_000 < await redis.pttl("arq:job:later") <= 4 * day
 
 
-async def test_one_token_wakes_one_worker_however_many_jobs_come(redis: Redis) -> None:
+async def test_one_token_wakes_one_worker_however_many_jobs_come(redis: BoundedRedis) -> None:
     queue = JobQueue(redis, "q")
     await queue.enqueue(jobs(10))
     await queue.enqueue(jobs(20))

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 
 from dialer.queue import DoorbellWorker, Job, JobQueue, QueueUnavailable, close, connect, func
+from dialer.queue.connection import BoundedRedis
 from tests.integration.queue.conftest import Eventually, Working
 from tests.support.valkey import Valkey
 
@@ -40,7 +40,7 @@ def start_victim(valkey: Valkey) -> subprocess.Popen[bytes]:
 
 
 async def test_the_jobs_of_a_killed_worker_run_elsewhere_after_the_lease_and_not_before(
-    redis: Redis, shared_valkey: Valkey, working: Working, eventually: Eventually
+    redis: BoundedRedis, shared_valkey: Valkey, working: Working, eventually: Eventually
 ) -> None:
     tries: dict[str, int] = {}
 
@@ -68,7 +68,7 @@ async def test_the_jobs_of_a_killed_worker_run_elsewhere_after_the_lease_and_not
 
 
 async def test_a_job_longer_than_its_lease_is_run_once(
-    redis: Redis, shared_valkey: Valkey, working: Working, eventually: Eventually
+    redis: BoundedRedis, shared_valkey: Valkey, working: Working, eventually: Eventually
 ) -> None:
     other = connect(shared_valkey.url)
     runs: list[str] = []
@@ -131,7 +131,7 @@ async def test_a_worker_outlives_restarts_of_redis_under_load(
 
 
 async def test_a_flush_under_load_loses_records_but_no_worker(
-    redis: Redis, working: Working, eventually: Eventually, caplog: pytest.LogCaptureFixture
+    redis: BoundedRedis, working: Working, eventually: Eventually, caplog: pytest.LogCaptureFixture
 ) -> None:
     runs = Counter[str]()
     queue = JobQueue(redis, "q")
@@ -155,7 +155,7 @@ async def test_a_flush_under_load_loses_records_but_no_worker(
 
 
 async def test_a_job_enqueued_again_after_a_flush_is_not_taken_for_the_one_still_running(
-    redis: Redis, working: Working, eventually: Eventually
+    redis: BoundedRedis, working: Working, eventually: Eventually
 ) -> None:
     runs = 0
     release = asyncio.Event()
@@ -178,7 +178,7 @@ async def test_a_job_enqueued_again_after_a_flush_is_not_taken_for_the_one_still
 
 
 async def test_who_lost_the_lease_cannot_settle_the_job(
-    redis: Redis, working: Working, eventually: Eventually, caplog: pytest.LogCaptureFixture
+    redis: BoundedRedis, working: Working, eventually: Eventually, caplog: pytest.LogCaptureFixture
 ) -> None:
     started, release = asyncio.Event(), asyncio.Event()
 
@@ -218,7 +218,7 @@ async def test_a_claim_answered_after_drain_began_starts_nothing(own_valkey: Val
     await close(redis)
 
 
-async def test_a_worker_that_leaves_wakes_another_for_what_is_due(redis: Redis, working: Working) -> None:
+async def test_a_worker_that_leaves_wakes_another_for_what_is_due(redis: BoundedRedis, working: Working) -> None:
     async def dial(ctx: Ctx) -> None: ...
 
     async with working(redis, dial=dial) as worker:

@@ -7,20 +7,20 @@ from itertools import pairwise
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from redis.asyncio import Redis
 
 from dialer.queue import RateBuckets, close, connect
+from dialer.queue.connection import BoundedRedis
 from tests.support.valkey import Valkey
 
 GAP = 1 / 0.95
 
 
-async def test_an_unknown_bucket_is_empty(redis: Redis) -> None:
+async def test_an_unknown_bucket_is_empty(redis: BoundedRedis) -> None:
     waits = await RateBuckets(redis).take("trunk:x", 10, 3)
     assert waits == pytest.approx((0.1 * GAP, 0.2 * GAP, 0.3 * GAP), abs=2e-5)
 
 
-async def test_a_token_too_far_away_is_refused_and_not_reserved(redis: Redis) -> None:
+async def test_a_token_too_far_away_is_refused_and_not_reserved(redis: BoundedRedis) -> None:
     buckets = RateBuckets(redis)
     assert len(await buckets.take("trunk:x", 10, 100)) == 9
     assert await buckets.take("trunk:x", 10) == ()
@@ -28,7 +28,7 @@ async def test_a_token_too_far_away_is_refused_and_not_reserved(redis: Redis) ->
     assert len(await buckets.take("trunk:x", 10, 100)) in (1, 2)
 
 
-async def test_an_idle_bucket_holds_one_token_not_more(redis: Redis) -> None:
+async def test_an_idle_bucket_holds_one_token_not_more(redis: BoundedRedis) -> None:
     buckets = RateBuckets(redis)
     await buckets.take("trunk:x", 50)
     await asyncio.sleep(0.3)
@@ -37,7 +37,7 @@ async def test_an_idle_bucket_holds_one_token_not_more(redis: Redis) -> None:
     assert second == pytest.approx(GAP / 50, abs=2e-5)
 
 
-async def test_a_rate_below_one_a_second_is_served_in_the_end(redis: Redis) -> None:
+async def test_a_rate_below_one_a_second_is_served_in_the_end(redis: BoundedRedis) -> None:
     buckets = RateBuckets(redis, max_wait=0.1)
     began = time.monotonic()
     while not await buckets.take("trunk:x", 1):
@@ -46,21 +46,21 @@ async def test_a_rate_below_one_a_second_is_served_in_the_end(redis: Redis) -> N
     assert time.monotonic() - began > 0.8
 
 
-async def test_a_lower_rate_holds_at_once(redis: Redis) -> None:
+async def test_a_lower_rate_holds_at_once(redis: BoundedRedis) -> None:
     buckets = RateBuckets(redis, max_wait=10)
     (last,) = await buckets.take("trunk:x", 100)
     (next_,) = await buckets.take("trunk:x", 1)
     assert next_ - last == pytest.approx(GAP, abs=0.1)
 
 
-async def test_a_bucket_written_by_a_clock_ahead_is_empty_not_shut(redis: Redis) -> None:
+async def test_a_bucket_written_by_a_clock_ahead_is_empty_not_shut(redis: BoundedRedis) -> None:
     buckets = RateBuckets(redis)
     seconds, micros = await redis.time()
     await redis.set("dialer:rate:trunk:x", (seconds + 3600) * 1_000_000 + micros)
     assert await buckets.take("trunk:x", 10) == pytest.approx((0.1 * GAP,), abs=2e-5)
 
 
-async def test_a_flush_allows_no_burst(redis: Redis) -> None:
+async def test_a_flush_allows_no_burst(redis: BoundedRedis) -> None:
     buckets = RateBuckets(redis)
     moments: list[float] = []
     for turn in range(40):
@@ -71,7 +71,7 @@ async def test_a_flush_allows_no_burst(redis: Redis) -> None:
     assert all(after - before > GAP / 20 - 0.02 for before, after in pairwise(moments))
 
 
-async def test_a_flush_allows_no_burst_to_who_knew_nothing_of_the_bucket(redis: Redis) -> None:
+async def test_a_flush_allows_no_burst_to_who_knew_nothing_of_the_bucket(redis: BoundedRedis) -> None:
     await RateBuckets(redis).take("trunk:x", 20, 5)
     await redis.flushall()
     assert (await RateBuckets(redis).take("trunk:x", 20))[0] >= 0.05
@@ -94,7 +94,7 @@ async def test_no_second_ever_holds_more_than_the_rate(shared_valkey: Valkey, ra
         assert within <= rate
 
 
-async def test_tokens_are_shared_by_all_processes(redis: Redis, shared_valkey: Valkey) -> None:
+async def test_tokens_are_shared_by_all_processes(redis: BoundedRedis, shared_valkey: Valkey) -> None:
     others = [connect(shared_valkey.url) for _ in range(4)]
     waits = await asyncio.gather(*(RateBuckets(other).take("trunk:x", 20, 10) for other in others))
     assert sum(map(len, waits)) in range(18, 21)
@@ -102,7 +102,7 @@ async def test_tokens_are_shared_by_all_processes(redis: Redis, shared_valkey: V
         await close(other)
 
 
-async def test_a_bucket_that_a_fail_over_set_back_gives_no_token_twice(redis: Redis) -> None:
+async def test_a_bucket_that_a_fail_over_set_back_gives_no_token_twice(redis: BoundedRedis) -> None:
     buckets = RateBuckets(redis, max_wait=5)
     await buckets.take("trunk:x", 20)
     before = await redis.get("dialer:rate:trunk:x")

@@ -14,9 +14,9 @@ from arq.jobs import Job as StockJob
 from arq.jobs import JobStatus
 from arq.worker import Worker
 from arq.worker import func as stock_func
-from redis.asyncio import Redis
 
 from dialer.queue import Job, JobQueue, Retry
+from dialer.queue.connection import BoundedRedis
 from dialer.queue.payload import deserialize, serialize
 from tests.integration.queue.conftest import Eventually, Working
 from tests.support.valkey import Valkey
@@ -25,7 +25,7 @@ Ctx = dict[str, Any]
 
 
 @pytest_asyncio.fixture
-async def stock(redis: Redis, shared_valkey: Valkey) -> AsyncIterator[ArqRedis]:
+async def stock(redis: BoundedRedis, shared_valkey: Valkey) -> AsyncIterator[ArqRedis]:
     pool = await create_pool(
         RedisSettings.from_dsn(shared_valkey.url),
         job_serializer=serialize,
@@ -57,7 +57,9 @@ async def stock_working(shared_valkey: Valkey, dial: Any) -> AsyncIterator[Worke
     await worker.close()
 
 
-async def test_a_stock_producers_job_runs_here(redis: Redis, stock: ArqRedis, working: Working, eventually: Eventually) -> None:
+async def test_a_stock_producers_job_runs_here(
+    redis: BoundedRedis, stock: ArqRedis, working: Working, eventually: Eventually
+) -> None:
     seen: list[tuple[str, int, int]] = []
 
     async def dial(ctx: Ctx, attempt: str, n: int) -> None:
@@ -72,7 +74,7 @@ async def test_a_stock_producers_job_runs_here(redis: Redis, stock: ArqRedis, wo
     assert sorted(seen) == [("call_1", 7, 1), ("call_2", 8, 2)]
 
 
-async def test_our_job_runs_in_a_stock_worker(redis: Redis, shared_valkey: Valkey, eventually: Eventually) -> None:
+async def test_our_job_runs_in_a_stock_worker(redis: BoundedRedis, shared_valkey: Valkey, eventually: Eventually) -> None:
     seen: list[str] = []
 
     async def dial(ctx: Ctx, attempt: str) -> None:
@@ -84,7 +86,7 @@ async def test_our_job_runs_in_a_stock_worker(redis: Redis, shared_valkey: Valke
         await eventually(lambda: is_empty(redis))
 
 
-async def test_stock_tools_see_our_jobs(redis: Redis, stock: ArqRedis, working: Working, eventually: Eventually) -> None:
+async def test_stock_tools_see_our_jobs(redis: BoundedRedis, stock: ArqRedis, working: Working, eventually: Eventually) -> None:
     release = asyncio.Event()
 
     async def dial(ctx: Ctx, attempt: str) -> None:
@@ -107,7 +109,7 @@ async def test_stock_tools_see_our_jobs(redis: Redis, stock: ArqRedis, working: 
 
 
 async def test_both_kinds_of_worker_on_one_queue_run_every_job_once(
-    redis: Redis, shared_valkey: Valkey, working: Working, eventually: Eventually
+    redis: BoundedRedis, shared_valkey: Valkey, working: Working, eventually: Eventually
 ) -> None:
     ours, theirs = Counter[str](), Counter[str]()
 
@@ -127,7 +129,7 @@ async def test_both_kinds_of_worker_on_one_queue_run_every_job_once(
 
 
 async def test_a_job_that_a_stock_worker_runs_is_left_to_it_and_keeps_nobody_busy(
-    redis: Redis, working: Working, eventually: Eventually
+    redis: BoundedRedis, working: Working, eventually: Eventually
 ) -> None:
     ran: list[str] = []
 
@@ -148,5 +150,5 @@ async def test_a_job_that_a_stock_worker_runs_is_left_to_it_and_keeps_nobody_bus
         await eventually(lambda: len(ran) == 102)  # the stock worker died: its keys ran out
 
 
-async def is_empty(redis: Redis) -> bool:
+async def is_empty(redis: BoundedRedis) -> bool:
     return await redis.zcard("q") == 0

@@ -8,27 +8,27 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 
 from dialer.queue import DoorbellWorker, Job, JobQueue, Retry, close, connect, func
+from dialer.queue.connection import BoundedRedis
 from tests.integration.queue.conftest import Eventually, Working
 from tests.support.valkey import Valkey
 
 Ctx = dict[str, Any]
 
 
-async def left(redis: Redis) -> set[str]:
+async def left(redis: BoundedRedis) -> set[str]:
     """Keys of jobs that are not done."""
     keys: list[bytes] = await redis.keys("*")  # type: ignore[assignment]
     return {key.decode() for key in keys} - {"q:wake"}
 
 
-async def nothing_left(redis: Redis) -> bool:
+async def nothing_left(redis: BoundedRedis) -> bool:
     return not await left(redis)
 
 
 async def test_a_job_runs_with_arqs_context_and_leaves_nothing_behind(
-    redis: Redis, working: Working, eventually: Eventually
+    redis: BoundedRedis, working: Working, eventually: Eventually
 ) -> None:
     seen: list[tuple[Ctx, str]] = []
 
@@ -43,7 +43,7 @@ async def test_a_job_runs_with_arqs_context_and_leaves_nothing_behind(
     assert abs(datetime.now(UTC) - ctx["enqueue_time"]) < timedelta(seconds=5)
 
 
-async def test_an_idle_worker_is_woken_not_polling(redis: Redis, working: Working, eventually: Eventually) -> None:
+async def test_an_idle_worker_is_woken_not_polling(redis: BoundedRedis, working: Working, eventually: Eventually) -> None:
     started: dict[str, float] = {}
 
     async def dial(ctx: Ctx) -> None:
@@ -64,7 +64,7 @@ async def test_an_idle_worker_is_woken_not_polling(redis: Redis, working: Workin
 
 
 async def test_never_more_than_max_jobs_at_once_and_never_one_job_twice(
-    redis: Redis, shared_valkey: Valkey, working: Working, eventually: Eventually
+    redis: BoundedRedis, shared_valkey: Valkey, working: Working, eventually: Eventually
 ) -> None:
     runs: Counter[str] = Counter()
     now, most = {0: 0, 1: 0}, {0: 0, 1: 0}
@@ -89,7 +89,7 @@ async def test_never_more_than_max_jobs_at_once_and_never_one_job_twice(
 
 
 async def test_what_a_full_worker_cannot_take_wakes_another(
-    redis: Redis, shared_valkey: Valkey, working: Working, eventually: Eventually
+    redis: BoundedRedis, shared_valkey: Valkey, working: Working, eventually: Eventually
 ) -> None:
     other = connect(shared_valkey.url)
     running: set[str] = set()
@@ -108,7 +108,7 @@ async def test_what_a_full_worker_cannot_take_wakes_another(
 
 
 async def test_an_id_is_refused_while_it_runs_and_welcome_afterwards(
-    redis: Redis, working: Working, eventually: Eventually
+    redis: BoundedRedis, working: Working, eventually: Eventually
 ) -> None:
     release, runs = asyncio.Event(), []
 
@@ -127,7 +127,7 @@ async def test_an_id_is_refused_while_it_runs_and_welcome_afterwards(
         await eventually(lambda: len(runs) == 2)
 
 
-async def test_a_deferred_job_runs_when_it_is_due(redis: Redis, working: Working, eventually: Eventually) -> None:
+async def test_a_deferred_job_runs_when_it_is_due(redis: BoundedRedis, working: Working, eventually: Eventually) -> None:
     ran: list[datetime] = []
 
     async def dial(ctx: Ctx) -> None:
@@ -143,7 +143,7 @@ async def test_a_deferred_job_runs_when_it_is_due(redis: Redis, working: Working
 
 
 async def test_retry_runs_again_until_the_tries_are_used_up(
-    redis: Redis, working: Working, eventually: Eventually, caplog: pytest.LogCaptureFixture
+    redis: BoundedRedis, working: Working, eventually: Eventually, caplog: pytest.LogCaptureFixture
 ) -> None:
     tries: dict[str, list[int]] = {"a": [], "b": []}
 
@@ -159,7 +159,7 @@ async def test_retry_runs_again_until_the_tries_are_used_up(
 
 
 async def test_a_failing_and_an_overlong_job_are_logged_and_not_run_again(
-    redis: Redis, working: Working, eventually: Eventually, caplog: pytest.LogCaptureFixture
+    redis: BoundedRedis, working: Working, eventually: Eventually, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def fail(ctx: Ctx) -> None:
         raise LookupError("on purpose")
@@ -175,7 +175,7 @@ async def test_a_failing_and_an_overlong_job_are_logged_and_not_run_again(
 
 
 async def test_a_job_whose_own_work_was_cancelled_is_tried_again_within_bounds(
-    redis: Redis, working: Working, eventually: Eventually
+    redis: BoundedRedis, working: Working, eventually: Eventually
 ) -> None:
     async def dial(ctx: Ctx) -> None:
         raise asyncio.CancelledError
@@ -197,7 +197,7 @@ MALFORMED = {
 
 
 async def test_malformed_jobs_are_refused_with_a_dead_letter_and_the_others_run(
-    redis: Redis, working: Working, eventually: Eventually, caplog: pytest.LogCaptureFixture
+    redis: BoundedRedis, working: Working, eventually: Eventually, caplog: pytest.LogCaptureFixture
 ) -> None:
     ran: list[str] = []
 
@@ -222,11 +222,11 @@ async def test_malformed_jobs_are_refused_with_a_dead_letter_and_the_others_run(
     assert sum("refused" in record.getMessage() for record in caplog.records) == len(letters)
 
 
-async def is_left(redis: Redis, keys: set[str]) -> bool:
+async def is_left(redis: BoundedRedis, keys: set[str]) -> bool:
     return await left(redis) == keys
 
 
-async def test_dead_letters_are_bounded(redis: Redis, working: Working, eventually: Eventually) -> None:
+async def test_dead_letters_are_bounded(redis: BoundedRedis, working: Working, eventually: Eventually) -> None:
     async def dial(ctx: Ctx) -> None: ...
 
     await redis.zadd("q", {f"expired {i}": 1 for i in range(1300)})
@@ -237,7 +237,7 @@ async def test_dead_letters_are_bounded(redis: Redis, working: Working, eventual
 
 
 async def test_drain_takes_nothing_more_and_lets_running_jobs_finish(
-    redis: Redis, working: Working, eventually: Eventually
+    redis: BoundedRedis, working: Working, eventually: Eventually
 ) -> None:
     release, started, done = asyncio.Event(), [], []
 
@@ -262,7 +262,7 @@ async def test_drain_takes_nothing_more_and_lets_running_jobs_finish(
 
 
 async def test_drain_puts_back_what_does_not_finish_and_another_worker_runs_it_at_once(
-    redis: Redis, shared_valkey: Valkey, working: Working, eventually: Eventually
+    redis: BoundedRedis, shared_valkey: Valkey, working: Working, eventually: Eventually
 ) -> None:
     other = connect(shared_valkey.url)
     tries: list[int] = []
@@ -286,7 +286,7 @@ async def test_drain_puts_back_what_does_not_finish_and_another_worker_runs_it_a
     await close(other)
 
 
-async def test_a_full_worker_drains_within_its_time(redis: Redis, working: Working, eventually: Eventually) -> None:
+async def test_a_full_worker_drains_within_its_time(redis: BoundedRedis, working: Working, eventually: Eventually) -> None:
     async def hang(ctx: Ctx) -> None:
         await asyncio.Event().wait()
 
@@ -299,7 +299,7 @@ async def test_a_full_worker_drains_within_its_time(redis: Redis, working: Worki
     assert await redis.zcount("q", "-inf", (await redis.time())[0] * 1000 + 1000) == 3
 
 
-async def test_an_idle_worker_drains_in_no_time(redis: Redis) -> None:
+async def test_an_idle_worker_drains_in_no_time(redis: BoundedRedis) -> None:
     async def dial(ctx: Ctx) -> None: ...
 
     worker = DoorbellWorker(redis, [func(dial, name="dial")], queue_name="q")
@@ -314,7 +314,7 @@ async def test_an_idle_worker_drains_in_no_time(redis: Redis) -> None:
         await worker.run()
 
 
-async def test_a_worker_drained_before_it_began_takes_nothing(redis: Redis) -> None:
+async def test_a_worker_drained_before_it_began_takes_nothing(redis: BoundedRedis) -> None:
     async def dial(ctx: Ctx) -> None: ...
 
     worker = DoorbellWorker(redis, [func(dial, name="dial")], queue_name="q")
@@ -324,7 +324,7 @@ async def test_a_worker_drained_before_it_began_takes_nothing(redis: Redis) -> N
     assert worker.complete == 0
 
 
-async def test_whenever_drain_comes_no_job_is_left_locked(redis: Redis) -> None:
+async def test_whenever_drain_comes_no_job_is_left_locked(redis: BoundedRedis) -> None:
     async def dial(ctx: Ctx) -> None:
         await asyncio.sleep(0)
 
@@ -342,7 +342,7 @@ async def test_whenever_drain_comes_no_job_is_left_locked(redis: Redis) -> None:
 
 
 async def test_a_job_that_resists_being_cancelled_does_not_hold_up_drain(
-    redis: Redis, eventually: Eventually, caplog: pytest.LogCaptureFixture
+    redis: BoundedRedis, eventually: Eventually, caplog: pytest.LogCaptureFixture
 ) -> None:
     release, started = asyncio.Event(), asyncio.Event()
 
@@ -366,7 +366,7 @@ async def test_a_job_that_resists_being_cancelled_does_not_hold_up_drain(
 
 
 async def test_a_cancelled_worker_cancels_its_jobs_puts_them_back_and_ends_cancelled(
-    redis: Redis, eventually: Eventually
+    redis: BoundedRedis, eventually: Eventually
 ) -> None:
     cancelled: list[str] = []
     started = asyncio.Event()

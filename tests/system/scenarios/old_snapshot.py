@@ -95,13 +95,14 @@ async def run(task: Task) -> list[Row]:
 async def _take_out(on: Stage, campaign: str, count: int) -> None:
     """The head of the line is done with, a thousand at a time."""
     for _ in range(0, count, 1000):
-        await on.pool.execute(
-            """update campaign_contacts set status = 'skipped', completed_at = now() where id in (
-                 select id from campaign_contacts where campaign_id = $1 and status = 'pending'
-                 order by next_attempt_at, id limit 1000 for update skip locked)""",
-            campaign,
-            timeout=60,
-        )
+        async with on.pool.acquire() as connection:
+            await connection.execute(
+                """update campaign_contacts set status = 'skipped', completed_at = now() where id in (
+                     select id from campaign_contacts where campaign_id = $1 and status = 'pending'
+                     order by next_attempt_at, id limit 1000 for update skip locked)""",
+                campaign,
+                timeout=60,
+            )
 
 
 SCENARIO = Scenario(

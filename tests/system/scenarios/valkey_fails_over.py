@@ -47,9 +47,9 @@ class Replicas:
         try:
             await primary.config_set("repl-diskless-sync-delay", "0")
             await replica.config_set("masterauth", self._password)
-            await replica.execute_command("REPLICAOF", "127.0.0.1", str(self._port))  # type: ignore[no-untyped-call]
+            await replica.execute_command("REPLICAOF", "127.0.0.1", str(self._port))
             await _in_step(replica)
-            await replica.execute_command("REPLICAOF", "NO", "ONE")  # type: ignore[no-untyped-call]
+            await replica.execute_command("REPLICAOF", "NO", "ONE")
             await asyncio.sleep(LOST_SECONDS)
             await replica.config_set("requirepass", self._password)
         finally:
