@@ -8,15 +8,23 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final, TypeAlias
 
 from dialer.domain.errors import Invalid
+from dialer.domain.number_plans import BLOCK_DIGITS, is_block
 from scheduler.zones import telling_digits
 
 E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 LONGEST_WRITTEN = 60
 """Characters; whatever is longer is no phone number."""
+
+_PLAIN: Final = re.compile(r"\+?\(?[0-9][0-9 ().-]*")
+_NO_SIGNS: Final = str.maketrans(dict.fromkeys(" ().-"))
+"""Of a number that is written with these signs alone, the plans read digits and a leading plus."""
+
+SHORTEST_OF_A_BLOCK: Final = 10
+"""Digits: more than a short code or a local number has, where fewer tell a plan."""
 
 SURELY_SHORT_CODE, LONGEST_SHORT_CODE = 4, 6
 """Digits. No country has ordinary numbers of up to four digits; emergency numbers have up to six."""
@@ -24,7 +32,8 @@ SURELY_SHORT_CODE, LONGEST_SHORT_CODE = 4, 6
 
 @dataclass(frozen=True, slots=True)
 class Phone:
-    """A number that may be dialled, in E.164. `telling` are the digits that tell its zones (`scheduler.zones.telling_digits`)."""
+    """A number that may be dialled, in E.164. `telling` are those of its first digits that tell its zones
+    (`scheduler.zones.telling_digits`)."""
 
     number: str
     telling: str = field(default="", compare=False)
@@ -55,16 +64,32 @@ PREMIUM = NotPhone("is a premium-rate number, which is never dialled; give an or
 def normalise(written: str | None, region: str) -> Normalised:
     """Read `written`, in the default `region` (ISO 3166-1, two letters) when it has no country code of its own.
 
-    Digits of any script are understood. 25 to 60 µs a number.
+    Digits of any script are understood. 25 to 60 µs a number; 2 µs where one of its block was read before (`number_plans`).
     """
-    plans = _plans()
-    from phonenumbers import NumberParseException, PhoneNumberType, ValidationResult
-
     text = (written or "").strip()
     if not text:
         return MISSING
     if len(text) > LONGEST_WRITTEN:
         return NOT_A_NUMBER
+    if _PLAIN.fullmatch(text) and len(plain := text.translate(_NO_SIGNS)) >= SHORTEST_OF_A_BLOCK:
+        block = _block(plain[:-BLOCK_DIGITS], region)
+        if block is not None:
+            number = block.number[:-BLOCK_DIGITS] + plain[-BLOCK_DIGITS:]
+            return Phone(number, number[1 : 1 + len(block.telling)])
+    return _read(text, region)
+
+
+@lru_cache(maxsize=65_536)
+def _block(head: str, region: str) -> Phone | None:
+    """One of the ten thousand numbers that begin with `head`, where the others may be dialled as well and are told alike."""
+    found = _read(head + "0" * BLOCK_DIGITS, region)
+    return found if isinstance(found, Phone) and is_block(found.number, region) else None
+
+
+def _read(text: str, region: str) -> Normalised:
+    plans = _plans()
+    from phonenumbers import NumberParseException, PhoneNumberType, ValidationResult
+
     if _is_short_code(text, region):
         return SHORT_CODE
     try:

@@ -1,4 +1,4 @@
-"""Reading a large file in a process of its own, so that this one keeps answering: checking a million rows takes a core 40 s.
+"""Reading a large file in a process of its own, so that this one keeps answering: a million rows take a core 20 to 40 s.
 
 The process belongs to one import: started by it, ended with it, and by the closed pipe if this process is killed. It gets the
 file's descriptor, no secret and no connection, and writes batches into a pipe, which holds it up when Postgres is slower. One

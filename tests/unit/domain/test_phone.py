@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import phonenumbers
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialer.domain import phone
 from dialer.domain.errors import Invalid
+from dialer.domain.number_plans import is_block
 from dialer.domain.phone import E164, NotPhone, Phone, normalise, phone_of
+from scheduler.zones import candidates
 
 
 @pytest.mark.parametrize(
@@ -84,6 +87,67 @@ def test_spelling_makes_no_difference(number: str, gap: str) -> None:
     assert normalise(spelled, "US") == normalise(number, "US")
 
 
+SHAPES = [
+    "+{0}{1}{2}",
+    "+{0} {1} {2}",
+    "{0}{1}{2}",
+    "{1}{2}",
+    "({1}) {2}",
+    "0{1}-{2}",
+    "00{0}{1}.{2}",
+    "011 {0} {1} {2}",
+    "8{1}{2}",
+    "{1}",
+]
+COUNTRIES = ["US", "CA", "PR", "DO", "JM", "BB", "AG", "RU", "KZ", "FR", "GB", "DE", "AU", "CH", "UA", "IT", "BR", "SG", "JP"]
+
+
+def read_by_the_plans(written: str, region: str) -> str | None:
+    """The E.164 form of a number of ten digits or more, by the library alone."""
+    try:
+        read = phonenumbers.parse(written, region)
+    except phonenumbers.NumberParseException:
+        return None
+    if phonenumbers.number_type(read) in (phonenumbers.PhoneNumberType.UNKNOWN, phonenumbers.PhoneNumberType.PREMIUM_RATE):
+        return None
+    number = phonenumbers.format_number(read, phonenumbers.PhoneNumberFormat.E164)
+    return number if E164.fullmatch(number) else None
+
+
+@given(
+    st.sampled_from(COUNTRIES), st.sampled_from(COUNTRIES), st.sampled_from(range(11)), st.text("0123456789", max_size=6),
+    st.integers(0, 6), st.sampled_from(SHAPES), st.lists(st.text("0123456789", min_size=4, max_size=4), min_size=1, max_size=4),
+)  # fmt: skip
+@settings(max_examples=1500, deadline=None)
+def test_the_numbers_of_a_block_are_read_as_each_by_itself(
+    home: str, region: str, kind: int, drawn: str, at: int, shape: str, ends: list[str]
+) -> None:
+    example = phonenumbers.example_number_for_type(home, kind)
+    if example is None:
+        return
+    national = phonenumbers.national_significant_number(example)
+    national = national[:at] + drawn + national[at + len(drawn) :]
+    for end in ends:
+        written = shape.format(example.country_code, national[:-4], end)
+        if sum(map(str.isdigit, written)) < 10:
+            continue
+        match normalise(written, region):
+            case Phone(number=number, telling=telling):
+                assert number == read_by_the_plans(written, region)
+                assert candidates(None, number, telling) == candidates(None, number)
+            case NotPhone():
+                assert read_by_the_plans(written, region) is None
+
+
+@pytest.mark.parametrize(
+    ("country", "blocks"), [("US", True), ("RU", True), ("FR", True), ("JM", False), ("GB", False), ("DE", False), ("BR", False)]
+)
+def test_a_plan_that_tells_its_last_digits_apart_has_no_blocks(country: str, blocks: bool) -> None:
+    example = phonenumbers.example_number(country)
+    assert example is not None
+    assert is_block(phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164), country) == blocks
+
+
 def test_a_refusal_names_the_field_and_never_the_number() -> None:
     with pytest.raises(Invalid) as refused:
         phone_of("+1 415 555 26712 3456", "US", "phoneSecondary")
@@ -101,8 +165,6 @@ def test_regions_are_countries_with_a_number_plan() -> None:
     "written", ["+1 415 555 2671", "+39 06 1234 5678", "+44 7911 123456", "+7 916 123-45-67", "+80012345678"]
 )
 def test_it_says_which_digits_tell_its_zones(written: str) -> None:
-    from scheduler.zones import candidates
-
     found = normalise(written, "US")
     assert isinstance(found, Phone)
     assert candidates(None, found.number, found.telling) == candidates(None, found.number)
