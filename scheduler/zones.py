@@ -60,16 +60,22 @@ def candidates(timezone: str | None, number: str | None, telling: str | None = N
 
 
 def telling_digits(country_code: int, national: str, kind: int) -> str:
-    """The digits of a number that tell its zones: as many as any zone goes by where the number is tied to a place, else those of
-    its country. `kind` is the library's PhoneNumberType."""
+    """The digits of a number that tell its zones: as many as any zone of its country goes by where the number is tied to a place,
+    else those of its country. `kind` is the library's PhoneNumberType."""
     from phonenumbers import PhoneNumberType
     from phonenumbers.phonenumberutil import is_number_type_geographical
-    from phonenumbers.tzdata import TIMEZONE_LONGEST_PREFIX
 
     if kind == PhoneNumberType.UNKNOWN:
         return ""
     tied = is_number_type_geographical(kind, country_code)
-    return (f"{country_code}{national}" if tied else str(country_code))[:TIMEZONE_LONGEST_PREFIX]
+    return f"{country_code}{national}"[: _telling_length(country_code)] if tied else str(country_code)
+
+
+@lru_cache(maxsize=1024)
+def _telling_length(country_code: int) -> int:
+    from phonenumbers.tzdata import TIMEZONE_DATA
+
+    return max((len(digits) for digits in TIMEZONE_DATA if digits.startswith(str(country_code))), default=0)
 
 
 def _telling_digits_of(number: str) -> str:
