@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from io import BytesIO
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import insert, select, update
@@ -53,6 +52,9 @@ class Staged(NamedTuple):
     place: int
 
 
+PIECE: Final = 512 * 1024
+"""Bytes that are handed to the driver at once."""
+
 PLAIN: Final = (
     "email", "phone_secondary", "job_title", "region", "source", "timezone", "preferred_contact_method", "notes",
 )  # fmt: skip
@@ -89,7 +91,13 @@ async def _copy(on: Transaction, table: str, columns: Sequence[str], text: bytes
     """Copy lines in the text format, where an empty cell is NULL, into an empty temporary table."""
     await on.execute(written(f"truncate {table}"))
     driver: Any = (await on.get_raw_connection()).driver_connection
-    await driver.copy_to_table(table, source=BytesIO(text), columns=columns, format="text", null="")
+    await driver.copy_to_table(table, source=_pieces(text), columns=columns, format="text", null="")
+
+
+async def _pieces(text: bytes) -> AsyncIterator[bytes]:
+    """Not a file: for each of those the driver makes a class, a circle that holds it until a collection, which comes rarely."""
+    for at in range(0, len(text), PIECE):
+        yield text[at : at + PIECE]
 
 
 async def reject(on: Transaction, batch: str, text: bytes) -> None:
