@@ -62,6 +62,9 @@ PLAIN: Final = (
 BEGIN: Final = (
     "set local statement_timeout = 0",
     "set local idle_in_transaction_session_timeout = '60s'",
+    # The trigrams of fifteen thousand contacts go into their index together: each of its pages is touched a fifth as often.
+    "set local gin_pending_list_limit = '16MB'",
+    "set local work_mem = '64MB'",
     """create temporary table staged (
       row integer, first_name text, last_name text, email text, phone text, phone_secondary text, job_title text, region text,
       lead_status text, source text, timezone text, preferred_contact_method text, do_not_call boolean, notes text,
@@ -279,6 +282,7 @@ async def settle(on: Transaction, company_id: str | None, now: datetime, *, repl
 
 async def finish(on: Transaction, batch: str, counts: Mapping[str, int]) -> None:
     await on.execute(update(import_batches).where(import_batches.c.id == batch).values(**counts))
+    await on.execute(written("select contact_search_settled()"))
 
 
 async def find_batch(on: Transaction, team_id: str, batch: str) -> Row | None:

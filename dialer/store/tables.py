@@ -19,6 +19,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    Uuid,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
@@ -77,6 +78,7 @@ teams = Table(
     _text("default_region"),
     _int("max_concurrent_calls", null=True),
     *_born("created_at"),
+    Column("number", Integer, nullable=False, server_default=FetchedValue()),
 )
 
 api_keys = Table(
@@ -98,19 +100,8 @@ companies = Table(
     _id(),
     _text("team_id"),
     _text("name"),
-    *_texts(
-        "website",
-        "industry",
-        "company_size",
-        "address_line1",
-        "address_line2",
-        "city",
-        "state",
-        "postal_code",
-        "country",
-        "phone",
-        "notes",
-    ),
+    *_texts("website", "industry", "company_size", "address_line1", "address_line2", "city", "state", "postal_code", "country"),
+    *_texts("phone", "notes"),
     _json("custom_fields"),
     *_born("created_at", "updated_at"),
 )
@@ -136,8 +127,19 @@ contacts = Table(
     _text("place_source"),
     *_times("last_contacted_at", "deleted_at"),
     *_born("created_at", "updated_at"),
-    Column("searched", Text, Computed("lower(…)", persisted=True)),  # what the migration says
-    Column("tag_set", BigInteger, Computed("hash(…)", persisted=True)),
+    Column("tag_set", BigInteger, Computed("hash(…)", persisted=True)),  # what the migration says
+)
+
+contact_search = Table(
+    "contact_search",
+    metadata,
+    _int("team"),
+    _flag("do_not_call"),
+    _text("searched"),
+    _text("lead_status"),
+    Column("tag_set", BigInteger, nullable=False),
+    *_born("created_at"),
+    Column("id", Uuid, primary_key=True),
 )
 
 custom_fields = Table(
@@ -296,11 +298,7 @@ import_batches = Table(
     _text("team_id"),
     _text("file_name"),
     _list("header"),
-    _int("imported"),
-    _int("updated"),
-    _int("skipped"),
-    _int("failed"),
-    _int("total"),
+    *map(_int, ("imported", "updated", "skipped", "failed", "total")),
     *_born("created_at"),
 )
 

@@ -25,7 +25,7 @@ SHARED = {
 }
 """Tables whose rows are nobody's: every team may read them, none may change them."""
 
-ENGINES = {"gaps": "when a trunk's word was missed"}
+ENGINES = {"gaps": "when a trunk's word was missed", "contact_search": "what lists search"}
 """Tables that no request reads."""
 
 NOBODYS = {"scopes": "key like 'trunk:%'", "suppressions": "scope = 'global'"}

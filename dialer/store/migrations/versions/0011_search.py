@@ -1,0 +1,18 @@
+"""What lists search, in a table of its own. The text is plain SQL, beside this file."""
+
+from __future__ import annotations
+
+from dialer.store.migrations.script import run_sql
+
+revision = "0011"
+down_revision = "0010"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    run_sql("0011_search.sql")
+
+
+def downgrade() -> None:
+    raise NotImplementedError("schemas only grow: the version before this one runs on this schema too")
