@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from functools import cache
 
 import pytest
@@ -11,6 +12,8 @@ from tests.architecture.sources import PROJECT
 from tests.system.guards import Guard, guards
 
 GUARDS = guards()
+MADE = re.compile(r"^create (?:or replace )?(?:function (\w+)|(?:unique )?(?:table|index|trigger|policy)\b)", re.MULTILINE)
+REPLACED = re.compile(r"^create or replace function (\w+)", re.MULTILINE)
 
 
 @cache
@@ -38,6 +41,20 @@ def test_a_guard_and_its_tests_are_where_the_list_says(guard: Guard) -> None:
         name, _, case = test.rstrip("]").partition("[")
         assert name in names(file), node
         assert case.partition("-")[0] in (PROJECT / file).read_text(encoding="utf-8"), node
+
+
+@pytest.mark.parametrize(
+    "guard", [g for g in GUARDS if g.file.endswith(".sql") and "/migrations/" in g.file], ids=lambda g: g.name
+)
+def test_a_guard_in_the_schema_is_in_the_newest_text_of_its_function(guard: Guard) -> None:
+    """One that a later migration has written anew guards nothing, and to take it away shows nothing."""
+    file = PROJECT / guard.file
+    source = file.read_text(encoding="utf-8")
+    before = MADE.findall(source[: source.index(guard.text)])
+    function = before[-1] if before else ""
+    later = [each for each in sorted(file.parent.glob("*.sql")) if each.name > file.name]
+    anew = [each.name for each in later if function in REPLACED.findall(each.read_text(encoding="utf-8"))]
+    assert not (function and anew), f"{function} is written anew in {anew}; say so in the list"
 
 
 def test_no_guard_is_in_the_list_twice_and_there_are_enough() -> None:
