@@ -109,7 +109,8 @@ async def run_tests(tree: Path, tests: Sequence[str], patience: float, *more: st
             else:
                 faults.append(f"{case.get('name')}: {said.partition(NEWLINE)[0][:120]}")
     if process.returncode not in (0, 1) and not faults:
-        faults.append(said_to.read_text(errors="replace").strip().rpartition(NEWLINE)[2] or "no test ran")
+        last = said_to.read_text(errors="replace").strip().rpartition(NEWLINE)[2]
+        faults.append(f"pytest ended with {process.returncode}: {last}")
     return Ran(frozenset(red), "; ".join(faults), time.monotonic() - began)
 
 

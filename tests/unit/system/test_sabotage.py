@@ -71,7 +71,7 @@ async def test_a_guard_whose_text_is_not_there_once_shows_nothing(tree: Path, te
 
 
 async def test_tests_that_are_not_there_or_hang_show_nothing(tree: Path) -> None:
-    assert "no match" in (await run_tests(tree, ["test_rule.py::test_that_is_gone"], 30)).fault
+    assert "pytest ended with 4" in (await run_tests(tree, ["test_rule.py::test_that_is_gone"], 30)).fault
     (tree / "test_rule.py").write_text("import time\ndef test_for_ever():\n    time.sleep(600)\n")
     ran = await run_tests(tree, ["test_rule.py"], 1)
     assert ran.fault == "out of time" and ran.seconds < 30
