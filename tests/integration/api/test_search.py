@@ -98,7 +98,7 @@ async def _looked_in(api: Api) -> tuple[set[tuple[Any, ...]], set[tuple[Any, ...
     )
     wanted = await pool.fetch(
         """select c.team_id, c.id, c.created_at, c.lead_status, c.do_not_call, hash_array_extended(c.tags, 0), lower(
-             c.first_name || ' ' || c.last_name || E'\x1f ' || coalesce(c.email, '') || E'\x1f ' || coalesce(c.phone, ''))
+             ' ' || c.first_name || ' ' || c.last_name || E'\x1f ' || coalesce(c.email, '') || E'\x1f ' || coalesce(c.phone, ''))
            from contacts c where c.deleted_at is null"""
     )
     return {tuple(row) for row in there}, {tuple(row) for row in wanted}
