@@ -18,10 +18,11 @@ class NoHistory(Exception):
 
 def earlier(directory: Path) -> Path:
     """Put that version's code into `directory`, and return it. Raises NoHistory."""
-    changed = _git("log", "-1", "--format=%H", "--", SCHEMA).decode().strip()
-    if not changed:
-        raise NoHistory("no commit that touches the schema")
-    packed = _git("archive", f"{changed}^", "dialer", "scheduler", "adapters")
+    # One that was only mended since (a migration is, until its release) would hardly differ.
+    added = _git("log", "-1", "--diff-filter=A", "--format=%H", "--", SCHEMA).decode().strip()
+    if not added:
+        raise NoHistory("no commit that adds to the schema")
+    packed = _git("archive", f"{added}^", "dialer", "scheduler", "adapters")
     directory.mkdir(parents=True, exist_ok=True)
     subprocess.run(["tar", "-x", "-C", str(directory)], input=packed, check=True)
     found = subprocess.run(
