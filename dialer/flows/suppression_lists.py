@@ -32,8 +32,6 @@ from dialer.store.suppression_lists import Listed, Where
 from dialer.store.transaction import reading, transaction
 
 PIECE: Final = 2_500
-STOPPED_TOGETHER: Final = 250
-"""Numbers of one statement that stops calling: what the ledger checks of each change grows with the square of their number."""
 
 COLUMNS: Final = ("phone_number", "scope", "campaign_id", "reason", "source", "expires_at", "created_at")
 """Of an export; an import reads the first, fourth, fifth and sixth again, whatever their order."""
@@ -221,9 +219,7 @@ class _Import:
             if reached:
                 scopes = await campaigns.lock_with_queued(on, reached)
                 self.scopes.update(scopes)
-                for first in range(0, len(held), STOPPED_TOGETHER):
-                    some = held[first : first + STOPPED_TOGETHER]
-                    self.stopped += await suppression_lists.stop_calling(on, self.where, some, reached, scopes, self.now)
+                self.stopped += await suppression_lists.stop_calling(on, self.where, held, reached, scopes, self.now)
         return born
 
     async def finish(self) -> ListResult:
