@@ -11,7 +11,7 @@ import asyncio
 import sys
 from collections import defaultdict
 
-from tests.system.frame import Row, Scenario, Task, title
+from tests.system.frame import Row, Scenario, Task, title, told
 from tests.system.results import heading, line, merge, run_of
 from tests.system.scenarios import SCENARIOS
 
@@ -20,12 +20,12 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-async def run(scenario: Scenario, task: Task) -> list[Row]:
+async def run(scenario: Scenario, task: Task, case: str = "") -> list[Row]:
     try:
         return await scenario.run(task)
     except Exception as fault:  # the others still have something to say
-        _say(f"{title(scenario, '')} broke off: {fault!r}")
-        return [Row(scenario.number, "", (title(scenario, ""), *["–"] * 8, f"broke off: {type(fault).__name__}"), False)]
+        _say(f"{title(scenario, case)} broke off: {fault!r}")
+        return [told(scenario, case, f"broke off: {type(fault).__name__}", passed=False)]
 
 
 def main() -> int:
@@ -50,12 +50,16 @@ def main() -> int:
     print(heading(), flush=True)
     rows = []
     for number, only in sorted(cases.items()):
-        found = asyncio.run(run(known[number], Task(asked.seed, asked.scale, only, _say)))
-        for each in found:
-            print(line(each, said), flush=True)
-        if asked.scale >= 1 and (kept := [each for each in found if each.kept]):
-            merge(kept, said)
-        rows += found
+        scenario = known[number]
+        by_itself = [case for case in scenario.cases if not only or case in only]
+        for case in by_itself or [""]:
+            task = Task(asked.seed, asked.scale, [case] if case else only, _say)
+            found = asyncio.run(run(scenario, task, case))
+            for each in found:
+                print(line(each, said), flush=True)
+            if asked.scale >= 1 and (kept := [each for each in found if each.kept]):
+                merge(kept, said)
+            rows += found
     return 0 if rows and all(each.passed for each in rows) else 1
 
 

@@ -61,6 +61,8 @@ class Scenario:
     does: str
     passes: str
     run: Callable[[Task], Awaitable[list[Row]]]
+    cases: tuple[str, ...] = ()
+    """Those of which each is run and judged by itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,9 +142,12 @@ async def locked(task: Task) -> Row:
     return made.row(SCENARIO, "locked", within=RESUME_SECONDS, notes=notes, passed=passed)
 
 
+CASES = {"far": far, "stalls": stalls, "locked": locked}
+
+
 async def run(task: Task) -> list[Row]:
     rows = []
-    for case, work in (("far", far), ("stalls", stalls), ("locked", locked)):
+    for case, work in CASES.items():
         if task.wants(case):
             task.say(f"Postgres {case} …")
             rows.append(await work(task))
@@ -159,4 +162,5 @@ SCENARIO = Scenario(
     passes=f"the laws; one claim at a time; no statement beyond its timeout; dialling again ≤ {RESUME_SECONDS:.0f} s after; "
     f"the other campaign's refill p95 ≤ {REFILL_SECONDS:.0f} s",
     run=run,
+    cases=tuple(CASES),
 )

@@ -14,7 +14,7 @@ from tests.system.stage import Stage
 ROWS = 5_500
 """More than one batch."""
 TEAM = "Uploads"
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 
 
 class Uploads:
