@@ -18,15 +18,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 
+from adapters.simulated.carrier.script import Span
 from tests.system.crew import Role
 from tests.system.frame import Row, Scenario, Task, row
 from tests.system.judge import judge, late
-from tests.system.stage import Layout, Stage, stage
+from tests.system.stage import Layout, Stage, brief, stage
 
 WORKERS = 8
-AT_ONCE = 5
+AT_ONCE = 6
 """Workers that stand still together at the most."""
-STOPS, STOP_DIALS = 40, 5000
+STOPS, STOP_DIALS = 20, 5000
+UNHURRIED = brief(ring=Span(0.3, 0.6), patience=Span(1.0, 1.5), talk=Span(0.6, 1.4))
+"""Calls of about a second: the dialling has to last for as long as so many stops do."""
 SHORTEST, LONGEST = 10.0, 60.0
 POINTS = ("K1", "K2", "K3", "K4")
 SPARE = 1.6
@@ -74,7 +77,7 @@ async def run_stops(task: Task) -> list[Row]:
     def armed(role: str) -> str:
         return f"{charge}seed={task.seed}{next(seeds)}" if role.startswith("worker") else ""
 
-    async with stage(Layout(workers=WORKERS, failpoints=armed), task) as on:
+    async with stage(Layout(workers=WORKERS, failpoints=armed, script=UNHURRIED), task) as on:
         stops.on, on.crew.on_stopped = on, stops.stopped
         campaign = await on.campaign(dials)
         quiet = await on.quiet(campaign, within=120 + dials / 20)
