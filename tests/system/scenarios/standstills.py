@@ -35,7 +35,7 @@ POINTS = ("K1", "K2", "K3", "K4")
 SPARE = 1.6
 """How many more strikes are aimed at: a process that stands still passes no further point."""
 
-BLOCKS, BLOCK_DIALS, BLOCK_SECONDS = 6, 3000, 35.0
+BLOCKS, BLOCK_DIALS, BLOCK_SECONDS = 2, 2000, 35.0
 RECOVERY_SECONDS = 15.0
 TOLD = "the event loop has stood still"
 UNCLEAR_SECONDS = 60.0
