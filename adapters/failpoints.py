@@ -6,9 +6,9 @@ unless it was armed (`arm`), which only the roles do, from the environment varia
     DIALER_FAILPOINTS="K1=kill:0.01, K9=stop:0.02, K5=block:0.001:35, seed=7"
 
 Point, action and chance at each passing (0 to 1): `kill` and `stop` send the process SIGKILL and SIGSTOP, `block` keeps its event
-loop from running for so many seconds. `seed` (default 1) makes the draws of each point repeatable. Unarmed, a point costs one
-look at an empty dictionary. They are here since two of them lie inside the request that places a call, and an adapter imports
-nothing of dialer.
+loop from running for so many seconds, once for each point. `seed` (default 1) makes the draws of each point repeatable. Unarmed,
+a point costs one look at an empty dictionary. They are here since two of them lie inside the request that places a call, and an
+adapter imports nothing of dialer.
 """
 
 from __future__ import annotations
@@ -126,6 +126,8 @@ async def failpoint_during(point: str, work: Awaitable[T]) -> T:
 
 def _strike(point: str, charge: Charge) -> None:
     log.warning("fail point %s: %s", point, charge.action)
+    if charge.action == "block":
+        _armed.pop(point, None)
     _ACTIONS[charge.action](charge.seconds)
 
 
