@@ -20,12 +20,13 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-async def run(scenario: Scenario, task: Task, case: str = "") -> list[Row]:
+async def run(scenario: Scenario, task: Task) -> list[Row]:
     try:
         return await scenario.run(task)
     except Exception as fault:  # the others still have something to say
-        _say(f"{title(scenario, case)} broke off: {fault!r}")
-        return [told(scenario, case, f"broke off: {type(fault).__name__}", passed=False)]
+        cases = task.only or [""]
+        _say(f"{', '.join(title(scenario, case) for case in cases)} broke off: {fault!r}")
+        return [told(scenario, case, f"broke off: {type(fault).__name__}", passed=False) for case in cases]
 
 
 def main() -> int:
@@ -51,10 +52,9 @@ def main() -> int:
     rows = []
     for number, only in sorted(cases.items()):
         scenario = known[number]
-        by_itself = [case for case in scenario.cases if not only or case in only]
-        for case in by_itself or [""]:
-            task = Task(asked.seed, asked.scale, [case] if case else only, _say)
-            found = asyncio.run(run(scenario, task, case))
+        together = [[case for case in cases if not only or case in only] for cases in scenario.cases] or [only]
+        for each_time in filter(None, together) if scenario.cases else together:
+            found = asyncio.run(run(scenario, Task(asked.seed, asked.scale, each_time, _say)))
             for each in found:
                 print(line(each, said), flush=True)
             if asked.scale >= 1 and (kept := [each for each in found if each.kept]):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -87,6 +89,11 @@ class Crew:
         """The end of what a role has logged."""
         path = self._logs / f"{name}.log"
         return path.read_text(errors="replace")[-most:] if path.exists() else ""
+
+    def struck(self, action: str) -> Counter[str]:
+        """How often each fail point did this (kill, stop, block), by what the roles have logged."""
+        said = "".join(self.words(name, sys.maxsize) for name in self.roles)
+        return Counter(re.findall(rf"fail point (K\d+): {action}", said))
 
     def _launch(self, role: Role) -> None:
         if not role.kept:

@@ -61,8 +61,8 @@ class Scenario:
     does: str
     passes: str
     run: Callable[[Task], Awaitable[list[Row]]]
-    cases: tuple[str, ...] = ()
-    """Those of which each is run and judged by itself."""
+    cases: tuple[tuple[str, ...], ...] = ()
+    """Its cases, as they are run: those of one tuple together."""
 
 
 @dataclass(frozen=True, slots=True)

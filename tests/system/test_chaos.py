@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Mapping
 
@@ -29,10 +28,8 @@ class Strikes:
         self._starts = 0
 
     def counted(self) -> Counter[str]:
-        if self.on is None:
-            return Counter()
-        said = "".join(self.on.crew.words(name, sys.maxsize) for name in self.on.crew.roles)
-        return Counter({point: said.count(f"fail point {point}: kill") for chances in CHANCES.values() for point in chances})
+        struck = Counter[str]() if self.on is None else self.on.crew.struck("kill")
+        return Counter({point: struck[point] for chances in CHANCES.values() for point in chances})
 
     def charge(self, role: str) -> str:
         struck = self.counted()

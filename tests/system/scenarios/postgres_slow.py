@@ -162,5 +162,5 @@ SCENARIO = Scenario(
     passes=f"the laws; one claim at a time; no statement beyond its timeout; dialling again ≤ {RESUME_SECONDS:.0f} s after; "
     f"the other campaign's refill p95 ≤ {REFILL_SECONDS:.0f} s",
     run=run,
-    cases=tuple(CASES),
+    cases=tuple((case,) for case in CASES),
 )

@@ -11,7 +11,6 @@ import re
 import signal
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -83,7 +82,7 @@ async def run_stops(task: Task) -> list[Row]:
         quiet = await on.quiet(campaign, within=120 + dials / 20)
         found = await judge(on, campaign, kills=stops.at)
         tardy = await late(on, campaign)
-        struck = _struck(on, "stop")
+        struck = on.crew.struck("stop")
         notes = [f"{point} {struck[point]}" for point in POINTS]
         notes += [f"stopped for {min(stops.seconds, default=0):.0f}–{max(stops.seconds, default=0):.0f} s", f"{tardy} late dials"]
         notes += [f"unclear for {found.unclear_seconds:.1f} s at most", *_ended(on)] + ["it did not come to rest"] * (not quiet)
@@ -98,11 +97,6 @@ async def run_stops(task: Task) -> list[Row]:
             and (found.p95 or 0.0) <= RECOVERY_SECONDS
         )
         return [row(STOP, "", found, kills=len(stops.at), passed=passed, notes=", ".join(notes))]
-
-
-def _struck(on: Stage, action: str) -> Counter[str]:
-    said = "".join(on.crew.words(name, sys.maxsize) for name in on.crew.roles)
-    return Counter(re.findall(rf"fail point (K\d+): {action}", said))
 
 
 def _ended(on: Stage) -> list[str]:
@@ -194,5 +188,5 @@ BLOCK = Scenario(
     does=f"{BLOCK_DIALS:,} contacts; the loops of two workers (of 4), a scheduler (of 2), the API (of 1) are blocked",
     passes="as scenario 1 (the API: 35 s more), 0 late dials, each block told of while it lasts",
     run=run_blocks,
-    cases=tuple(case.role for case in CASES),
+    cases=tuple((case.role,) for case in CASES),
 )

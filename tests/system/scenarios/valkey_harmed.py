@@ -123,5 +123,5 @@ SCENARIO = Scenario(
     does=f"kill -9, restart, {AWAY_SECONDS:.0f} s away, {STILL_SECONDS:.0f} s stopped, {FULL_SECONDS:.0f} s out of memory",
     passes=f"the laws; dialling again ≤ {RESUME_SECONDS:.0f} s after it is over; no role ends by itself",
     run=run,
-    cases=tuple(cases(Task())),
+    cases=tuple((case,) for case in cases(Task())),
 )
