@@ -1,16 +1,18 @@
 """Reconcile: attempts that have been silent for too long are looked up at the carrier, and only what it knows settles them.
 
 Also here, because they start with the same question: a phone that rings longer than the ring timeout or past the window's end,
-and a call longer than the campaign allows, are hung up by us. Needs no ownership: anyone may ask about any attempt.
+and a call longer than the campaign allows, are hung up by us; and the result of a call whose end was learnt by asking is asked
+for. Needs no ownership: anyone may ask about any attempt.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from adapters.base import Absent, Live, Over, Sighting, TelephonyAdapter, Unsure
 from adapters.errors import AdapterError
@@ -22,6 +24,7 @@ from dialer.domain.fence import FENCE_SECONDS
 from dialer.domain.machine import UNFINISHED_PLACING, AttemptState
 from dialer.flows.follow import Follower
 from dialer.flows.place import Trunk
+from dialer.flows.results import Results, lacking
 from dialer.flows.settle import Case, Settler
 from dialer.store import attempts
 from dialer.store.attempts import Silent
@@ -49,6 +52,7 @@ class Reconciler:
         self._follower = follower
         self._trunks = trunks
         self._clock = clock
+        self._results = Results(clock)
 
     async def sweep(self) -> int:
         """Ask about everything that is overdue now; returns about how many. Nothing is overdue by an hour that is not certain."""
@@ -59,16 +63,19 @@ class Reconciler:
             for name, trunk in self._trunks.items()
         }
         overdue = await attempts.overdue(self._pool, silence, self._clock.now(), most=MOST, every=EVERY_SECONDS)
+        owed = self._results.due(MOST)
         places = asyncio.Semaphore(AT_ONCE)
 
-        async def ask(silent: Silent) -> None:
+        async def one(work: Coroutine[Any, Any, None]) -> None:
             async with places:
-                await self._ask(silent, self._trunks[silent.trunk].adapter)
+                await work
 
         async with asyncio.TaskGroup() as group:
             for silent in overdue:
-                group.create_task(ask(silent))
-        return len(overdue)
+                group.create_task(one(self._ask(silent, self._trunks[silent.trunk].adapter)))
+            for call in owed:
+                group.create_task(one(self._fetch(call, self._trunks[call.trunk].adapter)))
+        return len(overdue) + len(owed)
 
     async def _ask(self, silent: Silent, adapter: TelephonyAdapter) -> None:
         sighting = await adapter.find(silent.attempt, silent.to_number, silent.ref, silent.placing_at - CLOCKS)
@@ -76,6 +83,8 @@ class Reconciler:
         failpoint("K10")
         if isinstance(sighting, Over):
             await self._follower.follow(silent.trunk, sighting.events)
+            if "result" in adapter.capabilities.can:
+                self._results.expect(silent, sighting)
             return
         patience = GIVE_UP
         if isinstance(sighting, Unsure) and self._clock.now() >= silent.placing_at + GIVE_UP and not (await adapter.health()).ok:
@@ -86,6 +95,13 @@ class Reconciler:
                 await adapter.hang_up(silent.attempt, sighting.ref)
             except AdapterError as fault:
                 log.warning("attempt %s could not be hung up: %s", silent.attempt, fault)
+
+    async def _fetch(self, call: Silent, adapter: TelephonyAdapter) -> None:
+        """Ask for the result of a call that is over."""
+        sighting = await adapter.find(call.attempt, call.to_number, call.ref, call.placing_at - CLOCKS)
+        if isinstance(sighting, Over) and not lacking(sighting.events):
+            await self._follower.follow(call.trunk, sighting.events)
+            self._results.came(call.attempt)
 
 
 def _must_end(silent: Silent, live: Live, now: datetime) -> bool:

@@ -77,6 +77,27 @@ async def test_lost_callbacks_are_replaced_by_asking(database_url: str, redis_ur
         await laws_hold(e.pool)
 
 
+async def test_a_result_that_the_carrier_has_only_after_the_look_up_is_fetched(
+    database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by scenario 20: the look-up that found the end asked too early for the result, and nobody asked again."""
+    monkeypatch.setattr("dialer.flows.results.FIRST_SECONDS", 0.2)
+    script = quick(result_after=Span(1, 1), faults=Faults(callback_lost=1.0))
+    async with engine(database_url, redis_url, script, running=False) as e:
+        s = await seed(e.pool, contacts=3, concurrency=10)
+        await dial(e, s.campaign)
+        await eventually(lambda: all(entry.ended for entry in e.carrier.journal.entries.values()))
+        await e.pool.execute("update call_attempts set placing_at = placing_at - interval '60 seconds'")
+        assert await e.reconciler.sweep() == 3
+        assert await e.pool.fetchval("select count(*) from call_attempts where state = 'ended' and result is null") == 3
+        async with asyncio.timeout(20):
+            while await e.pool.fetchval("select count(*) from call_attempts where result ? 'summary'") < 3:
+                await e.reconciler.sweep()
+                await asyncio.sleep(0.05)
+        assert await e.pool.fetchval("select count(*) from call_events where phase = 'result'") == 3
+        await laws_hold(e.pool)
+
+
 async def test_an_ending_that_was_written_but_not_followed_is_followed_by_the_sweep(database_url: str, redis_url: str) -> None:
     async with engine(database_url, redis_url, quick(faults=Faults(callback_lost=1.0)), running=False) as e:
         s = await seed(e.pool, contacts=1)
