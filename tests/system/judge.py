@@ -45,7 +45,7 @@ async def judge(on: Stage, campaign: Seed, *, kills: Iterable[float] = ()) -> Fo
     """What became of a campaign that has come to rest. `kills`: when something was killed, seconds since 1970."""
     pool = on.pool
     entries = of_campaign(on.entries(), campaign.campaign)
-    held = await _held(pool, campaign.campaign, entries)
+    held = await holdings(on, campaign)
     rules = rules_of((await claims.rules(pool, [campaign.campaign]))[0])
     zones = await zones_of_numbers(pool, campaign.campaign)
     placed = {each.attempt for each in held if each.state != "queued"}
@@ -75,14 +75,14 @@ async def _broken(law: Callable[[], Awaitable[None]]) -> str | None:
     return None
 
 
-async def _held(pool: Pool, campaign: str, entries: Sequence[Entry]) -> list[Held]:
+async def holdings(on: Stage, campaign: Seed) -> list[Held]:
     """The campaign's attempts in the order of their claims."""
-    calls = {entry.attempt: entry for entry in entries}
-    rows = await pool.fetch(
+    calls = {entry.attempt: entry for entry in of_campaign(on.entries(), campaign.campaign)}
+    rows = await on.pool.fetch(
         """select a.id, a.campaign_contact_id, a.state, a.outcome, a.claimed_at,
              (select min(h.at) from history h where h.entity_id = a.id and h.after in ('ended', 'recalled')) as freed
            from call_attempts a where a.campaign_id = $1 order by a.claimed_at, a.id""",
-        campaign,
+        campaign.campaign,
     )
 
     def moment(at: datetime | None) -> float | None:
@@ -159,7 +159,7 @@ def longest_pause(starts: Sequence[float], begin: float, end: float) -> float:
 async def refills(on: Stage, campaign: Seed, begin: float, end: float) -> list[float]:
     """For each slot that was given back in this time: seconds until the next call on it was accepted. The end of the campaign,
     when slots stay free because nobody is due, is left out."""
-    held = await _held(on.pool, campaign.campaign, of_campaign(on.entries(), campaign.campaign))
+    held = await holdings(on, campaign)
     tail = max((each.claimed for each in held[: -2 * on.layout.cap]), default=0.0)
     return [
         after.accepted - before.freed

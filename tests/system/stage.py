@@ -23,7 +23,7 @@ import aiohttp
 import msgspec
 
 from adapters.failpoints import VARIABLE
-from adapters.simulated.carrier.journal import Entry, read
+from adapters.simulated.carrier.journal import Entry, Trouble, read
 from adapters.simulated.carrier.script import Script, Span
 from dialer.store.database import Database, Pool
 from dialer.store.migrate import migrate
@@ -39,6 +39,8 @@ from tests.system.frame import Task
 from tests.system.stores import Stores, stores
 
 READY_SECONDS = 60.0
+_CARRIER = {"CARRIER_API_KEY": API_KEY, "CARRIER_SIGNING_SECRET": SIGNING_SECRET}
+_AUTHORIZATION = {"Authorization": f"Bearer {API_KEY}"}
 VALKEY_DISK = 64 * 1024**2
 """Bytes of its own, where the stores' disk is one that may be filled."""
 
@@ -154,11 +156,33 @@ class Stage:
         except TimeoutError:
             return False
 
+    def start_carrier(self) -> None:
+        """Start the carrier, or start it again after it was stopped; it goes on with its books, and with the layout's script."""
+        port, script = urlsplit(self.carrier_url).port, self.directory / "script.json"
+        arguments = ("--port", str(port), "--script", str(script), "--journal", str(self.journal))
+        self.crew.start("carrier", "simulate-carrier", *arguments, env=lambda: _CARRIER)
+
+    async def carrier_answers(self) -> None:
+        """Wait until it does. Raises TimeoutError."""
+        await _answers(f"{self.carrier_url}/healthz")
+
+    async def books(self) -> dict[str, Any]:
+        """What the carrier tells of itself besides its calls: of `summary`, `requests`, `callbacks` and `troubles`, what came
+        since it was started last."""
+        url = f"{self.carrier_url}/journal"
+        async with aiohttp.ClientSession(headers=_AUTHORIZATION) as http, http.get(url, params={"calls": "0"}) as answer:
+            answer.raise_for_status()
+            books: dict[str, Any] = await answer.json()
+        return books
+
+    async def troubles(self) -> list[Trouble]:
+        """The requests that the carrier's script made go wrong, in order, since it was started last."""
+        return msgspec.convert((await self.books())["troubles"], list[Trouble])
+
     async def put_script(self, script: Script) -> None:
         """How the carrier behaves from now on; a carrier that is restarted begins with the layout's script again."""
-        headers = {"Authorization": f"Bearer {API_KEY}"}
         async with (
-            aiohttp.ClientSession(headers=headers) as http,
+            aiohttp.ClientSession(headers=_AUTHORIZATION) as http,
             http.put(f"{self.carrier_url}/script", data=msgspec.json.encode(script)) as answer,
         ):
             answer.raise_for_status()
@@ -205,7 +229,7 @@ async def stage(layout: Layout, task: Task) -> AsyncIterator[Stage]:
             f"http://127.0.0.1:{carrier_port}",
             env,
         )
-        on.crew.start("carrier", *_carrier_arguments(on, carrier_port), env=lambda: _CARRIER)
+        on.start_carrier()
         for name, role, count in (
             ("scheduler", "scheduler", layout.schedulers),
             ("worker", "worker", layout.workers),
@@ -220,14 +244,6 @@ async def stage(layout: Layout, task: Task) -> AsyncIterator[Stage]:
             for name in made.roles:
                 task.say(f"--- {name}: {made.words(name)}")
             raise
-
-
-_CARRIER = {"CARRIER_API_KEY": API_KEY, "CARRIER_SIGNING_SECRET": SIGNING_SECRET}
-
-
-def _carrier_arguments(on: Stage, port: int) -> tuple[str, ...]:
-    script, journal = str(on.directory / "script.json"), str(on.journal)
-    return "simulate-carrier", "--port", str(port), "--script", script, "--journal", journal
 
 
 def _config(layout: Layout, api_port: int, to: Mapping[str, int]) -> str:
@@ -249,16 +265,20 @@ timeout = {layout.place_timeout}
 
 async def _ready(on: Stage) -> None:
     """The API answers, and with it the stores and the carrier."""
+    await _answers(f"{on.api_url}/readyz")
+    await on.carrier_answers()
+
+
+async def _answers(url: str) -> None:
     async with asyncio.timeout(READY_SECONDS), aiohttp.ClientSession() as http:
-        for url in (f"{on.api_url}/readyz", f"{on.carrier_url}/healthz"):
-            while True:
-                try:
-                    async with http.get(url, headers={"Authorization": f"Bearer {API_KEY}"}) as answer:
-                        if answer.status == 200:
-                            break
-                except aiohttp.ClientError:
-                    pass
-                await asyncio.sleep(0.05)
+        while True:
+            try:
+                async with http.get(url) as answer:
+                    if answer.status == 200:
+                        return
+            except aiohttp.ClientError:
+                pass
+            await asyncio.sleep(0.05)
 
 
 def _free_ports(count: int) -> list[int]:

@@ -187,18 +187,20 @@ class Exchange:
         self._announce(line, "result")
 
     def _announce(self, line: Line, event: Event) -> None:
-        """Call back as the script wants it: once, late, twice, after the next one, or not at all."""
+        """Call back as the script wants it: once, late, more than once, after the next one, or not at all."""
         ready, line.held = [*line.held], []
         if event in self.script.send and line.order.callback_url:
             trouble = telling(self.script, line.entry.to, line.entry.nth, event)
-            copies = [] if trouble.lost else [event] * (1 + trouble.repeated)
+            copies = [] if trouble.lost else [0.0, *trouble.copies]
+            now = [event for wait in copies if not wait]
             if trouble.reordered and not ready and event != "result" and (event != "ended" or line.entry.answered):
-                line.held = copies
+                line.held = now
             elif trouble.late:
-                for copy in copies:
-                    self._after(trouble.late, self._send, line, copy)
+                copies, now = [trouble.late + wait for wait in copies], []
             else:
-                ready = copies + ready
+                ready = now + ready
+            for wait in filter(None, copies):
+                self._after(wait, self._send, line, event)
         for each in ready:
             self._send(line, each)
 

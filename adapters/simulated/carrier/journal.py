@@ -14,6 +14,8 @@ from typing import Any, BinaryIO, Literal
 
 import msgspec
 
+from adapters.simulated.carrier.script import Loss, Refusal
+
 CAMPAIGN = "campaign"
 """The label of a call that names its campaign."""
 
@@ -56,6 +58,15 @@ class Entry(msgspec.Struct, kw_only=True, rename={"caller_id": "from"}):
         if self.ended is None:
             return ""
         return self.answered_by or ("cancelled" if self.hung_up else self.reason or "")
+
+
+class Trouble(msgspec.Struct, frozen=True):
+    """A request that went wrong as the script wants it. `at` is seconds since 1970 by the carrier's clock."""
+
+    at: float
+    attempt: str
+    to: str
+    what: Refusal | Loss
 
 
 class Summary(msgspec.Struct, kw_only=True):

@@ -41,6 +41,9 @@ class Span(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return min(self.high, max(self.low, chance.expovariate(1 / self.mean)))
 
 
+_NO_SHARES = frozenset({"retry_after", "hang_seconds", "late_seconds", "repeats", "repeat_seconds"})
+
+
 class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Shares (0 to 1) of requests and callbacks that go wrong. `_before`: the call is not placed; `_after`: it is."""
 
@@ -61,6 +64,10 @@ class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Seconds before a hanging request is answered after all."""
     callback_lost: float = 0
     callback_repeated: float = 0
+    repeats: int = 1
+    """How often a repeated callback is sent beyond the first time."""
+    repeat_seconds: float = 0
+    """From one copy of it to the next."""
     callback_reordered: float = 0
     """Held back until the call's next callback has been sent."""
     callback_late: float = 0
@@ -69,7 +76,7 @@ class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
             value = getattr(self, name)
-            if value < 0 or (value > 1 and name not in {"retry_after", "hang_seconds", "late_seconds"}):
+            if value < 0 or (value > 1 and name not in _NO_SHARES):
                 raise ValueError(f"{name} is out of range")
         if sum(getattr(self, name) for name in (*REFUSALS, *LOSSES)) > 1 + 1e-9:
             raise ValueError("the shares of faulty requests add up to more than 1")
@@ -128,7 +135,8 @@ class Telling(msgspec.Struct, frozen=True):
     """How one callback goes wrong, if it does."""
 
     lost: bool
-    repeated: bool
+    copies: tuple[float, ...]
+    """For each further time that it is sent: seconds after the first."""
     reordered: bool
     late: float
 
@@ -141,7 +149,7 @@ _FATES: tuple[tuple[str, Fate], ...] = (
     ("invalid", "invalid"),
     ("unreachable", "unreachable"),
 )
-_NO_TROUBLE = Telling(lost=False, repeated=False, reordered=False, late=0)
+_NO_TROUBLE = Telling(lost=False, copies=(), reordered=False, late=0)
 
 
 def parse(document: bytes) -> Script:
@@ -202,9 +210,10 @@ def telling(script: Script, to: str, nth: int, event: Event) -> Telling:
     if not (faults.callback_lost or faults.callback_repeated or faults.callback_reordered or faults.callback_late):
         return _NO_TROUBLE
     chance = Random(f"callback {script.seed} {to} {nth} {event}")
+    copies = tuple(faults.repeat_seconds * (n + 1) for n in range(faults.repeats))
     return Telling(
         lost=chance.random() < faults.callback_lost,
-        repeated=chance.random() < faults.callback_repeated,
+        copies=copies if chance.random() < faults.callback_repeated else (),
         reordered=chance.random() < faults.callback_reordered,
         late=faults.late_seconds if chance.random() < faults.callback_late else 0,
     )

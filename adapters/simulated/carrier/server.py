@@ -23,7 +23,7 @@ from aiohttp import web
 
 from adapters.simulated.carrier.calls import Exchange, Order, Throttled, record
 from adapters.simulated.carrier.courier import Courier
-from adapters.simulated.carrier.journal import Entry, Journal
+from adapters.simulated.carrier.journal import Entry, Journal, Trouble
 from adapters.simulated.carrier.script import Loss, Refusal, Script, handling, parse
 from adapters.simulated.carrier.timer import MachineTimer, Timer
 
@@ -59,13 +59,16 @@ class Carrier:
         self._requests_for: Counter[str] = Counter()
         self.requests: Counter[str] = Counter()
         """Placement requests that were read, refused ones too, per attempt id."""
+        self.troubles: list[Trouble] = []
+        """Those that the script made go wrong, in their order."""
 
     async def __aenter__(self) -> Carrier:
         async with AsyncExitStack() as stack:
             self.journal = Journal.open(self._journal_path)
             stack.callback(self.journal.close)
             self.courier = await stack.enter_async_context(Courier(self._secret))
-            self._exchange = Exchange(self._first_script, self.journal, self.courier.tell, self._timer or MachineTimer())
+            self._clock = self._timer or MachineTimer()
+            self._exchange = Exchange(self._first_script, self.journal, self.courier.tell, self._clock)
             stack.callback(self._exchange.close)
             self._flush()
             stack.callback(self._stop_flushing)
@@ -140,6 +143,8 @@ class Carrier:
             return _slow_down(throttled.retry_after)
         self._requests_for[order.to] += 1
         plan = handling(self.script, order.to, self._requests_for[order.to])
+        if trouble := plan.refusal or plan.loss:
+            self.troubles.append(Trouble(self._clock.now(), order.attempt, order.to, trouble))
         if plan.refusal:
             return await self._misbehave(request, plan.refusal)
         entry = self._exchange.accept(order, wait)
@@ -195,6 +200,7 @@ class Carrier:
         books: dict[str, Any] = {
             "summary": self.journal.summary(),
             "requests": self.requests.total(),
+            "troubles": self.troubles,
             "callbacks": {"delivered": self.courier.delivered, "given_up": self.courier.given_up},
         }
         if request.query.get("calls") != "0":

@@ -135,6 +135,29 @@ async def test_callbacks_are_repeated_with_the_same_key() -> None:
     assert sorted(keys.values()) == [2, 2, 2, 2]
 
 
+async def test_copies_of_a_callback_come_as_often_and_as_far_apart_as_the_script_says() -> None:
+    faults = Faults(callback_repeated=1, repeats=2, repeat_seconds=0.3)
+    async with ear() as listening, carrier(quick(faults=faults, send=("ended",))) as running, adapter(running.url) as sim:
+        await sim.place(call("call_1", "+49301234567", callback_url=listening.url))
+        first, second, third = [hook.received_at for hook in await listening.until(3)]
+    assert (second - first).total_seconds() > 0.2 < (third - second).total_seconds()
+
+
+async def test_the_books_name_the_requests_that_the_script_made_go_wrong() -> None:
+    async with (
+        carrier(quick(faults=Faults(refuse_401=1))) as running,
+        aiohttp.ClientSession(headers=KEY) as http,
+        adapter(running.url) as sim,
+    ):
+        with pytest.raises(Rejected):
+            await sim.place(call("call_1", "+49301234567"))
+        running.script = quick()
+        await sim.place(call("call_2", "+49301234568"))
+        async with http.get(f"{running.url}/journal", params={"calls": "0"}) as response:
+            (trouble,) = (await response.json())["troubles"]
+    assert (trouble["attempt"], trouble["to"], trouble["what"]) == ("call_1", "+49301234567", "refuse_401")
+
+
 async def test_callbacks_are_reordered() -> None:
     async with ear() as listening, carrier(quick(faults=Faults(callback_reordered=1))) as running, adapter(running.url) as sim:
         await sim.place(call("call_1", "+49301234567", callback_url=listening.url))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tests.system.frame import Scenario
 from tests.system.scenarios import (
+    callbacks,
+    carrier_dead,
     clocks_set,
     disk_full,
     kill_at_points,
@@ -35,6 +37,10 @@ SCENARIOS: tuple[Scenario, ...] = (
     postgres_restarts.KILLED,
     clocks_set.ROLES,
     clocks_set.DATABASE,
+    callbacks.HARMED,
+    callbacks.LOST,
+    callbacks.LATE,
+    carrier_dead.SCENARIO,
     many_faults.SCENARIO,
     rolling.SCENARIO,
     sabotage.SCENARIO,

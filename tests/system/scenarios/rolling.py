@@ -8,13 +8,9 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
-
-import aiohttp
 
 from adapters.simulated.carrier.script import Span
 from adapters.simulated.carrier.verdict import of_campaign
-from tests.support.carrier import API_KEY
 from tests.support.earlier import NoHistory, earlier
 from tests.system.frame import Row, Scenario, Task, cannot, row
 from tests.system.judge import judge, late
@@ -100,7 +96,7 @@ async def _run(task: Task, before: Path) -> Row:
         tardy = await late(on, campaign)
         entries = of_campaign(on.entries(), campaign.campaign)
         cut = sum(entry.hung_up for entry in entries)
-        callbacks = await _callbacks(on)
+        callbacks = (await on.books())["callbacks"]
         notes = [
             f"{rounds} rounds, the version before and this one by turns",
             f"drained in {max(deploy.drains):.1f} s at most",
@@ -120,17 +116,6 @@ async def _run(task: Task, before: Path) -> Row:
             and found.unclear_seconds <= UNCLEAR_SECONDS
         )
         return row(SCENARIO, "", found, kills=len(deploy.drains), passed=passed, notes="; ".join(notes))
-
-
-async def _callbacks(on: Stage) -> dict[str, int]:
-    """How many callbacks the carrier delivered and gave up."""
-    headers = {"Authorization": f"Bearer {API_KEY}"}
-    async with (
-        aiohttp.ClientSession(headers=headers) as http,
-        http.get(f"{on.carrier_url}/journal", params={"calls": "0"}) as answer,
-    ):
-        books: dict[str, Any] = await answer.json()
-    return dict(books["callbacks"])
 
 
 SCENARIO = Scenario(
