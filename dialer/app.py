@@ -115,7 +115,7 @@ async def house(settings: Settings) -> AsyncIterator[House]:
         ringer = Ringer(bell, JobQueue(redis, QUEUE))
         rules = RulesReader(database.pool)
         settler = Settler(database.pool, ringer, rules, clock)
-        breakers = Breakers(database.pool, ringer)
+        breakers = Breakers(database.pool, ringer, clock)
         follower = Follower(database.pool, settler, breakers)
         gaps = Gaps(database.pool, clock)
         yield House(settings, clock, database, redis, bell, ringer, rules, settler, follower, breakers, gaps)

@@ -10,7 +10,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from adapters.errors import Ambiguous, PlaceError, RateLimited, Rejected, TooLate, Unavailable
 from adapters.events import Fault
@@ -25,6 +25,7 @@ from dialer.store import breakers
 from dialer.store.attempts import Permit
 from dialer.store.database import Pool
 from dialer.telemetry import metrics
+from scheduler.clock import Clock
 
 REASONS = {
     Cause.TRUNK: Reason.TRUNK_BREAKER,
@@ -94,10 +95,12 @@ def reason_of(held: Iterable[Breaker]) -> Reason | None:
 class Breakers:
     """Of one process."""
 
-    def __init__(self, pool: Pool, ringer: Ringer) -> None:
+    def __init__(self, pool: Pool, ringer: Ringer, clock: Clock) -> None:
         self._pool = pool
+        self._clock = clock
         self._ringer = ringer
-        self._well: set[str] = set()
+        self._well: dict[str, float] = {}
+        """When the last success was, in monotonic seconds."""
         self._endings: defaultdict[str, Endings] = defaultdict(Endings)
 
     def believe(self, was: Standing, became: Progress, now: datetime) -> Progress:
@@ -139,14 +142,20 @@ class Breakers:
     def well(self, key: str) -> None:
         if len(self._well) > REMEMBERED:
             self._well.clear()  # costs one failure counted too many
-        self._well.add(key)
+        self._well[key] = self._clock.monotonic()
 
     async def failed(self, key: str, failure: Failure, *, probing: bool = False) -> Breaker:
-        well = key in self._well
-        self._well.discard(key)
-        was, became = await breakers.change(
-            self._pool, key, lambda was, now: failed(was, failure, now, well=well, probing=probing)
-        )
+        success = self._well.pop(key, None)
+
+        def turn(was: Breaker, now: datetime) -> Breaker:
+            # One from before another process's failure does not begin the count anew.
+            well = success is not None and (was.failed_at is None or since(success, now) > was.failed_at)
+            return failed(was, failure, now, well=well, probing=probing)
+
+        def since(success: float, now: datetime) -> datetime:
+            return now - timedelta(seconds=self._clock.monotonic() - success)
+
+        was, became = await breakers.change(self._pool, key, turn)
         if became.is_open and (not was.is_open or was.cause is not became.cause):
             assert became.cause is not None
             metrics.BREAKER_OPENINGS.labels(key.partition(":")[0], became.cause).inc()

@@ -125,7 +125,7 @@ class Process:
         ringer = Ringer(Bell(redis), _Jobs(redis, QUEUE))
         rules = RulesReader(pool)
         settler = Settler(pool, ringer, rules, clock)
-        breakers = Breakers(pool, ringer)
+        breakers = Breakers(pool, ringer, clock)
         follower = Follower(pool, settler, breakers)
         both = Database(pool, database.engine)
         gaps = Gaps(pool, clock)

@@ -41,7 +41,7 @@ class Span(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return min(self.high, max(self.low, chance.expovariate(1 / self.mean)))
 
 
-_NO_SHARES = frozenset({"retry_after", "hang_seconds", "late_seconds", "repeats", "repeat_seconds"})
+_NO_SHARES = frozenset({"retry_after", "hang_seconds", "late_seconds", "repeat_seconds"})
 
 
 class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -64,10 +64,8 @@ class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Seconds before a hanging request is answered after all."""
     callback_lost: float = 0
     callback_repeated: float = 0
-    repeats: int = 1
-    """How often a repeated callback is sent beyond the first time."""
     repeat_seconds: float = 0
-    """From one copy of it to the next."""
+    """From one copy of a repeated callback to the next."""
     callback_reordered: float = 0
     """Held back until the call's next callback has been sent."""
     callback_late: float = 0
@@ -111,13 +109,15 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     send: tuple[Event, ...] = ("ringing", "answered", "ended", "result")
     """The events that are told by callback; look-ups tell all of them."""
     faults: Faults = Faults()
+    repeats: int = 1
+    """How often a callback that is to be repeated is sent beyond the first time."""
 
     def __post_init__(self) -> None:
         shares = (self.answer, self.voicemail, self.busy, self.declined, self.invalid, self.unreachable)
         if min(shares) < 0 or sum(shares) > 1 + 1e-9:
             raise ValueError("the shares of outcomes are 0 to 1 and add up to at most 1")
-        if self.calls_per_second < 0 or self.max_live < 0:
-            raise ValueError("calls_per_second and max_live are 0 or more")
+        if min(self.calls_per_second, self.max_live, self.repeats) < 0:
+            raise ValueError("calls_per_second, max_live and repeats are 0 or more")
 
 
 class Conduct(msgspec.Struct, frozen=True):
@@ -210,7 +210,7 @@ def telling(script: Script, to: str, nth: int, event: Event) -> Telling:
     if not (faults.callback_lost or faults.callback_repeated or faults.callback_reordered or faults.callback_late):
         return _NO_TROUBLE
     chance = Random(f"callback {script.seed} {to} {nth} {event}")
-    copies = tuple(faults.repeat_seconds * (n + 1) for n in range(faults.repeats))
+    copies = tuple(faults.repeat_seconds * (n + 1) for n in range(script.repeats))
     return Telling(
         lost=chance.random() < faults.callback_lost,
         copies=copies if chance.random() < faults.callback_repeated else (),

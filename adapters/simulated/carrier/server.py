@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import re
+import signal
 import socket
 import struct
 from collections import Counter
@@ -251,9 +252,15 @@ async def serve(
     signing_secret: str,
     ready: Callable[[str], None],
 ) -> None:
-    """Run a carrier until cancelled; `ready(url)` is called once it listens, with the port that was bound."""
+    """Run a carrier until cancelled or told to end (SIGTERM), its books whole; `ready(url)` is called once it listens, with the
+    port that was bound."""
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
     async with Carrier(
         script, api_key=api_key, signing_secret=signing_secret, host=host, port=port, journal_path=journal_path
     ) as carrier:
-        ready(carrier.url)
-        await asyncio.Event().wait()
+        loop.add_signal_handler(signal.SIGTERM, ended.set)
+        try:
+            ready(carrier.url)
+            await ended.wait()
+        finally:
+            loop.remove_signal_handler(signal.SIGTERM)

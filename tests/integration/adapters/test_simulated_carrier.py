@@ -136,8 +136,8 @@ async def test_callbacks_are_repeated_with_the_same_key() -> None:
 
 
 async def test_copies_of_a_callback_come_as_often_and_as_far_apart_as_the_script_says() -> None:
-    faults = Faults(callback_repeated=1, repeats=2, repeat_seconds=0.3)
-    async with ear() as listening, carrier(quick(faults=faults, send=("ended",))) as running, adapter(running.url) as sim:
+    script = quick(repeats=2, faults=Faults(callback_repeated=1, repeat_seconds=0.3), send=("ended",))
+    async with ear() as listening, carrier(script) as running, adapter(running.url) as sim:
         await sim.place(call("call_1", "+49301234567", callback_url=listening.url))
         first, second, third = [hook.received_at for hook in await listening.until(3)]
     assert (second - first).total_seconds() > 0.2 < (third - second).total_seconds()

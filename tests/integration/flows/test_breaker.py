@@ -14,6 +14,8 @@ import pytest
 from adapters.base import Call
 from adapters.simulated.adapter import SimulatedAdapter
 from adapters.simulated.carrier.script import Faults
+from dialer.domain.breaker import Cause, Failure
+from dialer.flows.breakers import Breakers
 from dialer.store import breakers
 from tests.support.carrier import carrier, quick
 from tests.support.engine import TRUNK, Engine, engine
@@ -120,6 +122,20 @@ async def test_a_wrong_key_pauses_the_trunk_after_three_answers_until_somebody_s
         assert await e.pool.fetchval("select sum(attempts) from campaign_contacts") == 20
         assert await e.pool.fetchval("select max(excused) from campaign_contacts") <= 1
         await laws_hold(e.pool)
+
+
+async def test_successes_of_other_processes_before_the_first_failure_do_not_begin_the_count_anew(
+    database_url: str, redis_url: str
+) -> None:
+    """Found by scenario 24: each of four workers had its own last success, and twelve requests failed before it opened."""
+    async with engine(database_url, redis_url, quick(), running=False) as e:
+        processes = [e.house.breakers, *(Breakers(e.pool, e.house.ringer, e.house.clock) for _ in range(3))]
+        for each in processes:
+            each.well(KEY)
+        told = [await each.failed(KEY, Failure(Cause.TRUNK)) for each in processes]
+        assert [each.failures for each in told] == [1, 2, 3, 4]
+        processes[1].well(KEY)
+        assert (await processes[1].failed(KEY, Failure(Cause.TRUNK))).failures == 1, "one in between does"
 
 
 async def test_what_was_released_before_it_opened_is_not_dialled_but_by_one_that_tries(

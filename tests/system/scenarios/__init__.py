@@ -6,6 +6,7 @@ from tests.system.frame import Scenario
 from tests.system.scenarios import (
     callbacks,
     carrier_dead,
+    carrier_matrix,
     clocks_set,
     disk_full,
     kill_at_points,
@@ -40,6 +41,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     callbacks.HARMED,
     callbacks.LOST,
     callbacks.LATE,
+    carrier_matrix.SCENARIO,
     carrier_dead.SCENARIO,
     many_faults.SCENARIO,
     rolling.SCENARIO,

@@ -23,8 +23,9 @@ ANSWER_SECONDS = 0.5
 MANY_CONTACTS = 300
 MANGLED = brief(
     latency=Span(ANSWER_SECONDS, ANSWER_SECONDS),
+    repeats=COPIES - 1,
     faults=Faults(
-        callback_repeated=1, repeats=COPIES - 1, repeat_seconds=1, callback_reordered=0.4, callback_late=0.4,
+        callback_repeated=1, repeat_seconds=1, callback_reordered=0.4, callback_late=0.4,
         late_seconds=LATE_SECONDS,
     ),
 )  # fmt: skip
@@ -52,8 +53,9 @@ TARDY = brief(
     patience=Span(3, 5),
     talk=Span(2, 3),
     result_after=Span(1, 4),
+    repeats=COPIES - 1,
     faults=Faults(
-        callback_repeated=1, repeats=COPIES - 1, repeat_seconds=2, callback_late=0.2, late_seconds=2 * RING_SECONDS,
+        callback_repeated=1, repeat_seconds=2, callback_late=0.2, late_seconds=2 * RING_SECONDS,
     ),
 )  # fmt: skip
 

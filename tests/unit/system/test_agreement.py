@@ -40,13 +40,13 @@ def test_a_try_without_a_call_that_ended_by_itself_is_burned() -> None:
 
 
 def test_callbacks_are_sent_at_their_events_and_again_as_the_script_says() -> None:
-    script = Script(faults=Faults(callback_repeated=1, repeats=2, repeat_seconds=2, callback_late=1, late_seconds=10))
+    script = Script(repeats=2, faults=Faults(callback_repeated=1, repeat_seconds=2, callback_late=1, late_seconds=10))
     assert told(entry("a"), script) == [15, 17, 19]
     assert told(entry("a"), Script(faults=Faults(callback_lost=1))) == []
 
 
 def test_what_is_told_of_a_call_while_the_next_is_up_is_counted() -> None:
-    script = Script(faults=Faults(callback_repeated=1, repeats=2, repeat_seconds=2))
+    script = Script(repeats=2, faults=Faults(callback_repeated=1, repeat_seconds=2))
     assert told_beside_the_next([entry("a"), entry("b", nth=2, accepted=6, ended=8)], script) == 1
     assert told_beside_the_next([entry("a"), entry("b", nth=2, accepted=6, ended=None)], script) == 2
 
