@@ -32,12 +32,13 @@ SECURE = "secure"
 CAP = 20
 FEW, MANY = 60, 160
 RETRY_AFTER = 4.0
-WAITS = 2
+WAITS = 1
 """How often the carrier asks to wait before it takes calls again."""
 SLACK = 1.1
 SLOW_SECONDS = 30.0
 UNREACHED_SECONDS = 5.5
-LEFT_ALONE_SECONDS = 6.0
+MIXED_SECONDS = 12.0
+LEFT_ALONE_SECONDS = 4.0
 UNAUTHORIZED = 3
 UNCLEAR_SECONDS = 60.0
 
@@ -165,7 +166,7 @@ def obeyed(outcome: Outcome) -> str:
 
 
 async def meanwhile(on: Stage, campaign: Seed) -> None:
-    await on.quiet(campaign, within=120)
+    await asyncio.sleep(MIXED_SECONDS)
     await on.put_script(brief())
 
 
@@ -178,7 +179,7 @@ def told(outcome: Outcome) -> str:
 
 
 async def slowly(on: Stage, campaign: Seed) -> None:
-    await asyncio.sleep(4 * on.layout.place_timeout)
+    await asyncio.sleep(2.5 * on.layout.place_timeout)
     await on.put_script(brief())
 
 
