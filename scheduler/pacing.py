@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Protocol
 
 OWED = 8.0  # calls per unit of lead: a number that rested catches up on this many, then takes its share like the others
 GRAIN = 0.02  # seconds; releases under a rate are remembered by the end of their grain, so that memory and wake-ups stay bounded
@@ -27,8 +28,8 @@ GRAIN = 0.02  # seconds; releases under a rate are remembered by the end of thei
 class Allowance:
     """What earlier rounds leave to this one.
 
-    `left`: scope key → how many may still be released now (absent = no such limit). `served`: campaign → when it last got
-    something (monotonic seconds). `used`: campaign → number → how often it was chosen.
+    `left`: scope key → how many may still be released now (absent = no such limit). `served`: campaign → since when it waits:
+    when it last got something, or was first seen (monotonic seconds). `used`: campaign → number → how often it was chosen.
     """
 
     left: Mapping[str, int] = field(default_factory=dict)
@@ -36,19 +37,21 @@ class Allowance:
     used: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
-    """A caller ID as a sharer of slots: `scope` its key in the room, `weight` > 0, `used` its choices so far."""
+class Number(Protocol):
+    """A caller ID as a sharer of slots: `scope` its key in the room, `weight` its share among the campaign's (0 = rests)."""
 
-    id: str
-    scope: str
-    weight: int
-    used: float
+    @property
+    def id(self) -> str: ...
+    @property
+    def scope(self) -> str: ...
+    @property
+    def weight(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What one campaign wants: `want` slots in all of `scopes`, each with one of `numbers`; `live` calls it has already."""
+    """What one campaign wants: `want` slots in all of `scopes`, each with one of `numbers`; `live` calls it has already. `used`:
+    number → how often it was chosen so far."""
 
     id: str
     weight: int
@@ -56,7 +59,8 @@ class Claim:
     served: float
     want: int
     scopes: tuple[str, ...]
-    numbers: tuple[Number, ...]
+    numbers: Sequence[Number]
+    used: Mapping[str, float] = field(default_factory=dict)
 
 
 def share(claims: Iterable[Claim], room: Mapping[str, int], limit: int) -> dict[str, dict[str, int]]:
@@ -70,7 +74,7 @@ def share(claims: Iterable[Claim], room: Mapping[str, int], limit: int) -> dict[
         _, served, _, got, claim = queue[0]
         number = None
         if all(free.get(scope, 1) > 0 for scope in claim.scopes):
-            number = _next_number(claim.numbers, given.get(claim.id, {}), free)
+            number = _next_number(claim, given.get(claim.id, {}), free)
         if number is None:
             heapq.heappop(queue)  # room only shrinks: there will be none for it in this round
             continue
@@ -88,12 +92,16 @@ def share(claims: Iterable[Claim], room: Mapping[str, int], limit: int) -> dict[
     return given
 
 
-def _next_number(numbers: Sequence[Number], chosen: Mapping[str, int], free: Mapping[str, int]) -> Number | None:
+def _next_number(claim: Claim, chosen: Mapping[str, int], free: Mapping[str, int]) -> Number | None:
     """The number with a free slot that is most behind its weight (Sainte-Laguë's rule: unbiased towards heavy ones)."""
-    open_ones = [number for number in numbers if number.weight > 0 and free.get(number.scope, 1) > 0]
+    open_ones = [number for number in claim.numbers if number.weight > 0 and free.get(number.scope, 1) > 0]
     if len(open_ones) < 2:
         return open_ones[0] if open_ones else None
-    return min(open_ones, key=lambda each: ((2 * (each.used + chosen.get(each.id, 0)) + 1) / each.weight, each.id))
+    return min(open_ones, key=lambda each: (_behind(claim.used.get(each.id, 0.0) + chosen.get(each.id, 0), each.weight), each.id))
+
+
+def _behind(had: float, weight: int) -> float:
+    return (2 * had + 1) / weight
 
 
 @dataclass(slots=True)
@@ -130,7 +138,7 @@ class RecentReleases:
 
     def __init__(self, rates: Mapping[str, float] | None = None) -> None:
         self._flows: dict[str, _Flow] = {}
-        self._lasting = frozenset(rates or ())
+        self.lasting = frozenset(rates or ())
         self._served: dict[str, float] = {}
         self._used: dict[str, dict[str, float]] = {}
         for key, per_second in (rates or {}).items():
@@ -139,12 +147,22 @@ class RecentReleases:
     def _flow(self, key: str) -> _Flow:
         return self._flows.setdefault(key, _Flow())
 
-    def allowance(self, rates: Mapping[str, float], now: float) -> Allowance:
-        """What may be released at `now`, with `rates` of the campaigns beside the lasting ones."""
+    def seen(self, campaigns: Iterable[str], now: float) -> None:
+        """These have something due and a free slot; who was not known to begins to wait now. (Who was served, had all its slots
+        taken and comes back would else be taken for one that has never had anything, and pass by all that still wait.)"""
+        for campaign in campaigns:
+            self._served.setdefault(campaign, now)
+
+    def allowance(self, rates: Mapping[str, float], now: float, barred: Collection[str] = ()) -> Allowance:
+        """What may be released at `now`, with `rates` of the campaigns beside the lasting ones; of `barred` ones nothing."""
         for key, per_second in rates.items():
             self._flow(key).set(per_second)
-        left = {key: self._flows[key].left(now) for key in (*self._lasting, *rates)}
+        left = {key: 0 if key in barred else self._flows[key].left(now) for key in (*self.lasting, *rates)}
         return Allowance(left, MappingProxyType(self._served), MappingProxyType(self._used))
+
+    def spent(self, now: float) -> frozenset[str]:
+        """The lasting rates of which nothing is left."""
+        return frozenset(key for key in self.lasting if self._flows[key].left(now) == 0)
 
     def note(
         self, campaign: str, keys: Iterable[str], chosen: Iterable[tuple[str, int]], weights: Mapping[str, int], now: float
@@ -176,4 +194,4 @@ class RecentReleases:
         """Forget all campaigns and rates but these and the lasting rates: nothing of theirs is due."""
         self._served = {key: at for key, at in self._served.items() if key in campaigns}
         self._used = {key: used for key, used in self._used.items() if key in campaigns}
-        self._flows = {key: flow for key, flow in self._flows.items() if key in self._lasting or key in keys}
+        self._flows = {key: flow for key, flow in self._flows.items() if key in self.lasting or key in keys}

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from scheduler.pacing import Allowance, Claim, Number, share
+from scheduler.pacing import Allowance, Claim, share
 from scheduler.windows import CallWindow, closes_at, next_start
 
 
@@ -168,7 +168,6 @@ def _claim(view: CampaignView, due: int, allowance: Allowance) -> Claim:
     own, trunk = f"campaign:{view.id}", f"trunk:{view.trunk}"
     if view.calls_per_second is not None and own not in allowance.left:
         want = min(want, math.ceil(view.calls_per_second))
-    used = allowance.used.get(view.id, {})
     return Claim(
         id=view.id,
         weight=view.weight,
@@ -176,7 +175,8 @@ def _claim(view: CampaignView, due: int, allowance: Allowance) -> Claim:
         served=allowance.served.get(view.id, -math.inf),
         want=want,
         scopes=(*view.scopes, *(_rate(key) for key in (own, trunk) if key in allowance.left)),
-        numbers=tuple(Number(each.id, each.scope, each.weight, used.get(each.id, 0.0)) for each in view.caller_ids),
+        numbers=view.caller_ids,
+        used=allowance.used.get(view.id, {}),
     )
 
 

@@ -9,6 +9,7 @@ needs to be the leader, and a bell lost on the way (also one taken just when the
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -38,7 +39,8 @@ class Wake(Protocol):
 
 
 class Ticker:
-    """One scheduler. `rates`: scope key of each trunk that has one → calls per second; `limit`: most releases a round."""
+    """One scheduler. `rates`: scope key of each trunk that has one → calls per second; `limit`: most releases a round. `took` is
+    told the seconds of every round."""
 
     def __init__(
         self,
@@ -49,6 +51,7 @@ class Ticker:
         report: Callable[[Exception], None],
         rates: Mapping[str, float] | None = None,
         limit: int = 2000,
+        took: Callable[[float], None] = lambda seconds: None,
     ) -> None:
         self._book = book
         self._wake = wake
@@ -56,11 +59,13 @@ class Ticker:
         self._tick = tick_seconds
         self._report = report
         self._limit = limit
+        self._took = took
         self._recent = RecentReleases(rates)
         self._due = clock.monotonic()  # when everything is to be looked at again
         self._locked: frozenset[str] = frozenset()
         self._look = FIRST_LOOK
         self._reopens: dict[str, float] = {}  # scope key → when it has room again
+        self._scarce: frozenset[str] = frozenset()  # rates of which a round took all there was: others may wait for them
 
     async def run(self, stop: asyncio.Event) -> None:
         """Tick until `stop` is set. Raises nothing but cancellation."""
@@ -69,7 +74,9 @@ class Ticker:
         while not stop.is_set():
             try:
                 if rung is None or rung:
+                    began = self._clock.monotonic()
                     await self._round(rung)
+                    self._took(self._clock.monotonic() - began)
                 rung = await unless_stopped(stop, self._next())
                 failures = 0
             except Exception as fault:
@@ -88,31 +95,40 @@ class Ticker:
         rates = {f"campaign:{view.id}": view.calls_per_second for view in snapshot.campaigns if view.calls_per_second is not None}
         if rung is None:
             self._recent.keep({view.id for view in snapshot.campaigns}, rates.keys())
-        made = plan(snapshot, self._recent.allowance(rates, self._clock.monotonic()), self._limit)
+        self._recent.seen((view.id for view in snapshot.campaigns), read)
+        # Whoever rang must not take what others wait for that this round does not look at.
+        barred = frozenset[str]() if rung is None else self._scarce - rung
+        allowance = self._recent.allowance(rates, self._clock.monotonic(), barred)
+        made = plan(snapshot, allowance, self._limit)
         self._locked = await self._book.release(made) if made.releases or made.shut else frozenset()
         self._look = min(self._look * 2, LONGEST_LOOK) if self._locked else FIRST_LOOK
-        if self._remember(snapshot, made) >= self._limit:
+        taken = self._remember(snapshot, made)
+        if taken.total() >= self._limit:
             self._due = self._clock.monotonic()  # the limit cut the round short: go on with the rest
+        self._scarce = frozenset(key for key in self._recent.lasting if taken[key] >= allowance.left[key])
 
-    def _remember(self, snapshot: Snapshot, made: Plan) -> int:
-        """Note what was handed to the book and not turned away as locked; how much that is."""
+    def _remember(self, snapshot: Snapshot, made: Plan) -> Counter[str]:
+        """Note what was handed to the book and not turned away as locked; how much that is, by the key of its trunk."""
         views = {view.id: view for view in snapshot.campaigns}
         now = self._clock.monotonic()
-        count = 0
+        taken: Counter[str] = Counter()
         for release in made.releases:
             view, own = views[release.campaign], f"campaign:{release.campaign}"
+            trunk = f"trunk:{view.trunk}"
             if own in self._locked:
                 continue
             weights = {each.id: each.weight for each in view.caller_ids}
-            self._recent.note(release.campaign, (own, f"trunk:{view.trunk}"), release.caller_ids, weights, now)
-            count += release.count
-        return count
+            self._recent.note(release.campaign, (own, trunk), release.caller_ids, weights, now)
+            taken[trunk] += release.count
+        return taken
 
     async def _next(self) -> frozenset[str] | None:
         """Wait for something to do: the keys to look at, None = everything. An empty answer is a wait cut short."""
         now = self._clock.monotonic()
         renewal = self._recent.renewal(now)
         until = self._due
+        if self._scarce - self._recent.spent(now):
+            until = now
         if self._locked:
             until = min(until, now + self._look)
         if renewal is not None:
@@ -126,4 +142,4 @@ class Ticker:
             return None
         if renewal is not None and woke >= now + renewal[0]:
             rang |= renewal[1]
-        return rang | opened | self._locked
+        return rang | opened | self._locked | (self._scarce - self._recent.spent(woke))

@@ -17,7 +17,7 @@ from dialer.store.claims import Claim, Claimed, DueCampaign, Prospect
 from dialer.store.database import Pool
 from dialer.telemetry import metrics
 from scheduler.clock import Clock
-from scheduler.planner import CallerId, CampaignView, Lane, Plan, Snapshot, plan
+from scheduler.planner import CampaignView, Lane, Plan, Snapshot, plan
 
 REMEMBERED = 10_000
 """Campaigns whose rules are kept."""
@@ -141,10 +141,10 @@ def _view(c: DueCampaign, rules: CampaignRules, zones: Mapping[int, tuple[str, .
         window=rules.window,
         zone=rules.zone,
         margin=rules.margin,
-        scopes=claims.shared_scopes(c),
+        scopes=c.scopes,
         run_remaining=None,  # the campaign's scope holds what is left of a run, and its room says so
         calls_per_second=rules.calls_per_second,
-        caller_ids=tuple(CallerId(n.id, n.number, n.weight, f"number:{n.id}") for n in c.numbers),
+        caller_ids=c.numbers,
         lanes=tuple(Lane(place, zones[place], priority, pending) for place, priority, pending in c.lanes),
         live=c.live,
     )

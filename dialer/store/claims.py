@@ -13,22 +13,14 @@ from adapters.failpoints import failpoint_during
 from dialer.domain.campaign import CampaignRules
 from dialer.store.database import Pool
 from dialer.store.statements import fetch, fetch_locking
-from scheduler.planner import Release
-
-
-@dataclass(frozen=True, slots=True)
-class Number:
-    """An active caller ID of the campaign's trunk."""
-
-    id: str
-    number: str
-    weight: int
+from scheduler.planner import CallerId, Release
 
 
 @dataclass(frozen=True, slots=True)
 class DueCampaign:
-    """A running campaign with due lanes and a free slot. `lanes`: (place set, priority, pending). `rooms`: scope key → free
-    slots, for those of its scopes that are limited. `held`: scope key → seconds until its open breaker is tried next."""
+    """A running campaign with due lanes and a free slot. `lanes`: (place set, priority, pending). `numbers`: its active caller
+    IDs of its trunk. `scopes`: the semaphores that all its attempts take, besides their caller ID's. `rooms`: scope key → free
+    slots, for those that are limited. `held`: scope key → seconds until its open breaker is tried next."""
 
     id: str
     team: str
@@ -37,7 +29,8 @@ class DueCampaign:
     version: int
     live: int
     lanes: tuple[tuple[int, int, int], ...]
-    numbers: tuple[Number, ...]
+    numbers: tuple[CallerId, ...]
+    scopes: tuple[str, str, str, str]
     rooms: Mapping[str, int]
     held: Mapping[str, float]
 
@@ -62,32 +55,31 @@ class Claimed:
     from_number: str
 
 
-def shared_scopes(campaign: DueCampaign) -> tuple[str, str, str, str]:
-    """The semaphores that all attempts of a campaign take, besides its caller ID's."""
-    return (
-        f"assistant:{campaign.assistant}",
-        f"campaign:{campaign.id}",
-        f"team:{campaign.team}",
-        f"trunk:{campaign.trunk}",
-    )
-
-
 async def due(pool: Pool, now: datetime, bells: Collection[str] | None, as_if: str | None = None) -> list[DueCampaign]:
     """Campaigns that have something due and a free slot; `bells` None = all, else those that wait on one of these keys. The
     campaign `as_if` is looked at as if it were running and its run unlimited."""
     rows = await fetch(pool, "due", now, None if bells is None else list(bells), as_if)
-    return [_due(r) for r in rows]
+    shared: dict[tuple[str, ...], tuple[CallerId, ...]] = {}
+    return [_due(r, shared) for r in rows]
 
 
-def _due(r: asyncpg.Record) -> DueCampaign:
-    rooms = {
-        f"assistant:{r['assistant_id']}": r["assistant_room"],
-        f"campaign:{r['id']}": r["campaign_room"],
-        f"team:{r['team_id']}": r["team_room"],
-        f"trunk:{r['trunk']}": r["trunk_room"],
-        **{f"number:{number}": room for number, room in zip(r["ids"], r["number_rooms"], strict=True)},
-    }
-    held = dict(zip(r["held"] or (), r["held_for"] or (), strict=True))
+def _due(r: asyncpg.Record, shared: dict[tuple[str, ...], tuple[CallerId, ...]]) -> DueCampaign:
+    """`shared`: the caller IDs of the rows before, for ten thousand campaigns have few that differ."""
+    ids = tuple(r["ids"])
+    numbers = shared.get(ids)
+    if numbers is None:
+        numbers = shared[ids] = tuple(
+            CallerId(id, number, weight, f"number:{id}")
+            for id, number, weight in zip(ids, r["numbers"], r["weights"], strict=True)
+        )
+    rooms = {number.scope: room for number, room in zip(numbers, r["number_rooms"], strict=True) if room is not None}
+    scopes = (f"assistant:{r['assistant_id']}", f"campaign:{r['id']}", f"team:{r['team_id']}", f"trunk:{r['trunk']}")
+    shared_rooms = (r["assistant_room"], r["campaign_room"], r["team_room"], r["trunk_room"])
+    rooms |= {key: room for key, room in zip(scopes, shared_rooms, strict=True) if room is not None}
+    held: dict[str, float] = {}
+    if r["held"]:
+        held = dict(zip(r["held"], r["held_for"], strict=True))
+        rooms |= _probes(held, rooms)
     return DueCampaign(
         r["id"],
         r["team_id"],
@@ -96,15 +88,16 @@ def _due(r: asyncpg.Record) -> DueCampaign:
         r["rules_version"],
         r["live"],
         tuple(zip(r["place_sets"], r["priorities"], r["pending"], strict=True)),
-        tuple(Number(*each) for each in zip(r["ids"], r["numbers"], r["weights"], strict=True)),
-        {key: room for key, room in rooms.items() if room is not None} | _probes(held, rooms),
+        numbers,
+        scopes,
+        rooms,
         held,
     )
 
 
-def _probes(held: Mapping[str, float], rooms: Mapping[str, int | None]) -> dict[str, int]:
+def _probes(held: Mapping[str, float], rooms: Mapping[str, int]) -> dict[str, int]:
     """The room of scopes whose breaker is open: one for the probe when its time has come."""
-    return {key: 0 if wait > 0 or rooms[key] == 0 else 1 for key, wait in held.items()}
+    return {key: 0 if wait > 0 or rooms.get(key) == 0 else 1 for key, wait in held.items()}
 
 
 async def rules(pool: Pool, campaigns: Collection[str]) -> list[asyncpg.Record]:
@@ -123,16 +116,7 @@ async def claim(pool: Pool, claims: Sequence[Claim], now: datetime, *, wait: boo
     `lasting`: they have survived a crash of Postgres when this returns. Else they will have by the time one is placed, for that
     commit waits for the disk and for all before it; a crash before leaves the contacts as if they had never been claimed.
     """
-    keys = {
-        key
-        for c in claims
-        for key in (
-            f"assistant:{c.campaign.assistant}",
-            f"campaign:{c.campaign.id}",
-            f"team:{c.campaign.team}",
-            f"trunk:{c.campaign.trunk}",
-        )
-    }
+    keys = {key for c in claims for key in c.campaign.scopes}
     keys |= {f"number:{number}" for c in claims for number, _ in c.release.caller_ids}
     lanes = [(c.campaign.id, lane) for c in claims for lane in c.release.lanes]
     ranked = [(c.campaign.id, rank, *slot) for c in claims for rank, slot in enumerate(slots(c), start=1)]

@@ -5,9 +5,15 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.pacing import Claim, Number, RecentReleases, share
+from scheduler.pacing import Claim, RecentReleases, share
+from scheduler.planner import CallerId
 
-ONE = (Number("n", "number:n", 1, 0.0),)
+
+def number(id: str, weight: int) -> CallerId:
+    return CallerId(id, "+4930123456", weight, f"number:{id}")
+
+
+ONE = (number("n", 1),)
 
 
 def claim(
@@ -46,21 +52,21 @@ def test_what_one_cannot_use_others_get() -> None:
 
 def test_no_number_no_call() -> None:
     assert share([Claim("a", 1, 0, 0.0, 5, (), ())], {}, 10) == {}
-    assert share([Claim("a", 1, 0, 0.0, 5, (), (Number("n", "number:n", 0, 0.0),))], {}, 10) == {}
+    assert share([Claim("a", 1, 0, 0.0, 5, (), (number("n", 0),))], {}, 10) == {}
 
 
 @given(st.lists(st.integers(1, 9), min_size=2, max_size=5), st.integers(1, 60))
 def test_numbers_follow_their_weights(weights: list[int], want: int) -> None:
-    numbers = tuple(Number(f"n{index}", f"number:{index}", weight, 0.0) for index, weight in enumerate(weights))
+    numbers = tuple(number(f"n{index}", weight) for index, weight in enumerate(weights))
     got = share([Claim("c", 1, 0, 0.0, want, (), numbers)], {}, 2000)["c"]
-    for number in numbers:
-        assert abs(got.get(number.id, 0) - want * number.weight / sum(weights)) < len(weights) / 2 + 1
+    for each in numbers:
+        assert abs(got.get(each.id, 0) - want * each.weight / sum(weights)) < len(weights) / 2 + 1
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=5), st.lists(st.integers(-1, 8), min_size=5, max_size=5))
 def test_a_full_number_is_passed_over(weights: list[int], free: list[int]) -> None:
-    numbers = tuple(Number(f"n{index}", f"number:{index}", weight, 0.0) for index, weight in enumerate(weights))
-    room = {f"number:{index}": free[index] for index in range(len(weights))}
+    numbers = tuple(number(f"n{index}", weight) for index, weight in enumerate(weights))
+    room = {f"number:n{index}": free[index] for index in range(len(weights))}
     got = share([Claim("c", 1, 0, 0.0, 1000, (), numbers)], room, 2000).get("c", {})
     assert got == {f"n{index}": free[index] for index in range(len(weights)) if free[index] > 0}
 
@@ -85,6 +91,23 @@ def test_nobody_starves(weights: list[int], freed: list[int]) -> None:
                 assert waited[name] < len(names) + room
 
 
+def test_who_had_all_its_slots_taken_comes_back_behind_those_who_still_wait() -> None:
+    """Campaigns of one slot each, and calls that are over before everybody was served once: a snapshot leaves out whose slot is
+    taken, and who is left out is forgotten."""
+    recent = RecentReleases()
+    names = [f"c{index}" for index in range(6)]
+    served: list[str] = []
+    for now in range(12):
+        looked_at = [name for name in names if name not in served[-1:]]
+        recent.keep(looked_at, ())
+        recent.seen(looked_at, float(now))
+        since = recent.allowance({}, float(now)).served
+        (name,) = share([claim(name, served=since[name]) for name in looked_at], {"trunk:t": 1}, 2000)
+        recent.note(name, (), [("n", 1)], {"n": 1}, float(now))
+        served.append(name)
+    assert served == names * 2
+
+
 def test_when_there_is_room_for_all_everybody_gets_one() -> None:
     claims = [claim("heavy", 100), *(claim(f"light{index}") for index in range(9))]
     assert len(share(claims, {"trunk:t": 10}, 2000)) == 10
@@ -96,8 +119,8 @@ def test_a_slot_at_a_time_rotates_the_numbers_by_weight() -> None:
     seen: Counter[str] = Counter()
     for now in range(40):
         used = recent.allowance({}, float(now)).used.get("c", {})
-        numbers = tuple(Number(name, f"number:{name}", weight, used.get(name, 0.0)) for name, weight in weights.items())
-        got = share([Claim("c", 1, 0, 0.0, 1, (), numbers)], {}, 2000)["c"]
+        numbers = tuple(number(name, weight) for name, weight in weights.items())
+        got = share([Claim("c", 1, 0, 0.0, 1, (), numbers, used)], {}, 2000)["c"]
         seen.update(got)
         recent.note("c", (), got.items(), weights, float(now))
     assert seen == {"a": 30, "b": 10}

@@ -215,6 +215,42 @@ async def test_rates_outlast_the_tick() -> None:
         assert book.asked[-1] == frozenset({"trunk:main"})
 
 
+async def test_whoever_rings_takes_nothing_of_a_rate_that_others_wait_for() -> None:
+    """The rate gets room while a bell's round is under way: it goes to a round over all who use the trunk."""
+    book = Rehearsal()
+    book.campaigns = (CAMPAIGN,)
+    async with ticking(book, {"trunk:main": 0.4}):
+        await book.quiet()
+        await book.pass_by(1)
+        await book.pass_by(1)
+        book.clock.advance(0.49)
+        book.gate = asyncio.Event()
+        book.begun.clear()
+        book.ring("campaign:camp_a")
+        await book.begun.wait()
+        book.clock.advance(0.02)
+        book.gate.set()
+        await book.quiet()
+    assert book.asked == [None, None, None, {"campaign:camp_a"}, {"trunk:main"}]
+    assert book.released == [1, 1]
+
+
+async def test_the_seconds_of_every_round_are_told() -> None:
+    book = Rehearsal()
+    took: list[float] = []
+    ticker = Ticker(book, book, book.clock, 1.0, book.reported.put_nowait, took=took.append)
+    async with asyncio.timeout(5):
+        book.gate = asyncio.Event()
+        task = asyncio.create_task(ticker.run(book.stop))
+        await book.begun.wait()
+        book.clock.advance(0.25)
+        book.gate.set()
+        await book.quiet()
+        book.stop.set()
+        await task
+    assert took == [0.25]
+
+
 async def test_a_round_cut_short_by_the_limit_goes_on_at_once() -> None:
     book = Rehearsal()
     book.campaigns = (replace(CAMPAIGN, run_remaining=10),)
