@@ -22,7 +22,7 @@ from dialer.queue import Function, Malformed, QueueUnavailable, Retry, func
 from dialer.store.outage import is_outage
 
 PLACE_SECONDS = 15.0
-"""Longest time a dial job may take: a second for its rate token, the fence, and what an adapter allows for one placement."""
+"""Longest time a dial job may take: 1.25 s for its rate token, the fence, and what an adapter allows for one placement."""
 
 REQUEST_QUEUE = "dialer:requests"
 REQUEST_SECONDS = 45.0

@@ -15,10 +15,11 @@ from dialer.queue.connection import QueueUnavailable, close, connect
 from dialer.queue.jobs import Job, JobQueue
 from dialer.queue.payload import Malformed
 from dialer.queue.quotas import Quotas, Spent
-from dialer.queue.rates import RateBuckets
+from dialer.queue.rates import SHARE, RateBuckets
 from dialer.queue.worker import DoorbellWorker
 
 __all__ = [
+    "SHARE",
     "Bell",
     "DoorbellWorker",
     "Function",

@@ -14,6 +14,7 @@ from typing import Final
 from dialer.queue.connection import BoundedRedis, Script, reaching
 
 SHARE: Final = 0.95
+"""Of a rate: what a bucket lets through."""
 MOST_WAIT: Final = 60.0
 """Seconds. A bucket that claims to be further ahead was written by another clock and counts as just emptied."""
 
@@ -38,9 +39,10 @@ return {string.format('%.0f', last), waits}
 
 
 class RateBuckets:
-    """`max_wait` (seconds, at most 60): a token further away than this is refused."""
+    """`max_wait` (seconds, at most 60): a token further away than this is refused. It is more than the second for which a claim
+    releases, so that the last of a claim get theirs too, and less than the two for which a claim is good."""
 
-    def __init__(self, redis: BoundedRedis, *, max_wait: float = 1.0, prefix: str = "dialer:rate:") -> None:
+    def __init__(self, redis: BoundedRedis, *, max_wait: float = 1.25, prefix: str = "dialer:rate:") -> None:
         if not 0 <= max_wait <= MOST_WAIT:
             raise ValueError(f"max_wait is {max_wait} s; it must lie between 0 and {MOST_WAIT:.0f}.")
         self._max_wait = max_wait

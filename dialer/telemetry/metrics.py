@@ -70,6 +70,13 @@ PLACE_SECONDS = Histogram(
     "dialer_place_seconds", "How long the carrier took to answer a placement.", ["trunk"], buckets=_LATENCY, registry=REGISTRY
 )
 
+ROUND_SECONDS = Histogram(
+    "dialer_round_seconds",
+    "How long a round of the scheduler took: reading who is due, planning, claiming, ringing the workers.",
+    buckets=_LATENCY,
+    registry=REGISTRY,
+)
+
 LIVE_ATTEMPTS = Gauge("dialer_live_attempts", "Attempts that hold a slot: queued, placing, ringing, answered.", registry=REGISTRY)
 UNKNOWN_ATTEMPTS = Gauge(
     "dialer_unknown_attempts", "Attempts that were maybe placed and wait for a look-up to settle it.", registry=REGISTRY

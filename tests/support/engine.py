@@ -13,7 +13,7 @@ from aiohttp import web
 from adapters.base import Hook
 from adapters.simulated.carrier.script import Script
 from adapters.simulated.carrier.server import Carrier
-from dialer.app import Duties, House, house, repeat, trunks
+from dialer.app import Duties, House, house, release_rates, repeat, trunks
 from dialer.flows.place import Placer, Trunk
 from dialer.flows.reconcile import Reconciler
 from dialer.flows.release import LedgerBook
@@ -110,8 +110,7 @@ async def engine(
         ):
             duties.start(name, work)
         if running:
-            rates = {f"trunk:{n}": t.calls_per_second for n, t in settings.adapters.items() if t.calls_per_second is not None}
-            ticker = Ticker(book, h.bell, h.clock, tick, _raise, rates)
+            ticker = Ticker(book, h.bell, h.clock, tick, _raise, release_rates(settings))
             worker = DoorbellWorker(h.redis, FUNCTIONS, queue_name=QUEUE, ctx={"placer": placer})
             duties.start("tick", ticker.run(duties.stop))
             duties.start("jobs", worker.run())

@@ -158,6 +158,16 @@ async def test_a_dial_waits_for_its_token(database_url: str, redis_url: str) -> 
         await laws_hold(e.pool)
 
 
+async def test_a_trunk_at_its_rate_takes_back_nothing(database_url: str, redis_url: str) -> None:
+    """What is released in a second gets its tokens in time: whoever is taken back has to wait for another turn."""
+    async with engine(database_url, redis_url, quick(), calls_per_second=40) as e:
+        s = await seed(e.pool, contacts=120, concurrency=120)
+        await e.until("select status = 'completed' from campaigns where id = $1", s.campaign)
+        refused = "state = 'recalled' and ended_at < claimed_at + interval '1.8 seconds'"  # later it is a busy machine's doing
+        assert await e.pool.fetchval(f"select count(*) from call_attempts where {refused}") == 0
+        await laws_hold(e.pool)
+
+
 async def test_what_was_claimed_and_never_placed_is_taken_back_by_the_sweep(database_url: str, redis_url: str) -> None:
     async with engine(database_url, redis_url, quick(), running=False) as e:
         s = await seed(e.pool, contacts=3)

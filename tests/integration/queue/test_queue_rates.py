@@ -21,7 +21,7 @@ async def test_an_unknown_bucket_is_empty(redis: BoundedRedis) -> None:
 
 
 async def test_a_token_too_far_away_is_refused_and_not_reserved(redis: BoundedRedis) -> None:
-    buckets = RateBuckets(redis)
+    buckets = RateBuckets(redis, max_wait=1)
     assert len(await buckets.take("trunk:x", 10, 100)) == 9
     assert await buckets.take("trunk:x", 10) == ()
     await asyncio.sleep(0.2)
@@ -96,7 +96,7 @@ async def test_no_second_ever_holds_more_than_the_rate(shared_valkey: Valkey, ra
 
 async def test_tokens_are_shared_by_all_processes(redis: BoundedRedis, shared_valkey: Valkey) -> None:
     others = [connect(shared_valkey.url) for _ in range(4)]
-    waits = await asyncio.gather(*(RateBuckets(other).take("trunk:x", 20, 10) for other in others))
+    waits = await asyncio.gather(*(RateBuckets(other, max_wait=1).take("trunk:x", 20, 10) for other in others))
     assert sum(map(len, waits)) in range(18, 21)
     for other in others:
         await close(other)

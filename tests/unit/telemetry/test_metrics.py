@@ -22,6 +22,7 @@ DOCUMENTED = {
     "dialer_failures_total": ("counter", ("loop",)),
     "dialer_loop_standstill_seconds_total": ("counter", ()),
     "dialer_place_seconds": ("histogram", ("trunk",)),
+    "dialer_round_seconds": ("histogram", ()),
     "dialer_live_attempts": ("gauge", ()),
     "dialer_unknown_attempts": ("gauge", ()),
     "dialer_clock_offset_seconds": ("gauge", ()),
