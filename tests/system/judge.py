@@ -49,7 +49,7 @@ async def judge(on: Stage, campaign: Seed, *, kills: Iterable[float] = ()) -> Fo
     rules = rules_of((await claims.rules(pool, [campaign.campaign]))[0])
     zones = await zones_of_numbers(pool, campaign.campaign)
     placed = {each.attempt for each in held if each.state != "queued"}
-    broken = [await _broken(lambda: laws_hold(pool)), await _broken(lambda: nothing_left(pool))]
+    broken = [await broken_law(lambda: laws_hold(pool)), await broken_law(lambda: nothing_left(pool))]
     if strangers := sum(entry.attempt not in placed for entry in entries):
         broken.append(f"{strangers} calls without an attempt")
     return Found(
@@ -67,7 +67,8 @@ async def judge(on: Stage, campaign: Seed, *, kills: Iterable[float] = ()) -> Fo
     )
 
 
-async def _broken(law: Callable[[], Awaitable[None]]) -> str | None:
+async def broken_law(law: Callable[[], Awaitable[None]]) -> str | None:
+    """What a law says of how it is broken; None when it holds."""
     try:
         await law()
     except AssertionError as fault:
@@ -107,8 +108,9 @@ async def late(on: Stage, campaign: Seed) -> int:
 
 def again(held: Sequence[Held], entries: Sequence[Entry]) -> int:
     """Calls that should not have been though each was an attempt of its own: of an attempt that the ledger took back while the
-    carrier had it, and to somebody who had been spoken to."""
-    recalled = sum(each.state == "recalled" and each.accepted is not None for each in held)
+    carrier had it (but for those that ended before the carrier dialled), and to somebody who had been spoken to."""
+    undone = {entry.attempt for entry in entries if entry.dialled is None and entry.ended is not None}
+    recalled = sum(each.state == "recalled" and each.accepted is not None and each.attempt not in undone for each in held)
     answered = {entry.attempt for entry in entries if entry.outcome == "human"}
     late = 0
     called = [each for each in held if each.accepted is not None]

@@ -17,10 +17,10 @@ def called(attempt: str, claimed: float, seconds: float = 0.9) -> Held:
     return held(attempt, claimed, claimed + seconds, claimed + 0.1, claimed + seconds)
 
 
-def entry(attempt: str, answered_by: str | None) -> Entry:
+def entry(attempt: str, answered_by: str | None, *, dialled: float | None = 0) -> Entry:
     return Entry(
         id=attempt, attempt=attempt, to="+49301", caller_id="+49302", labels={}, nth=1, accepted=0, same_attempt=False,
-        beside_live=False, ended=1, answered_by=answered_by, reason="busy here",  # type: ignore[arg-type]
+        beside_live=False, dialled=dialled, ended=1, answered_by=answered_by, reason="busy here",  # type: ignore[arg-type]
     )  # fmt: skip
 
 
@@ -60,6 +60,11 @@ def test_a_call_of_an_attempt_that_was_taken_back_is_one_too_many() -> None:
     recalled = held("r", 0, 1, 0.5, 0.9, state="recalled")
     assert again([recalled, called("a", 2)], [entry("r", None), entry("a", None)]) == 1
     assert again([held("r", 0, 1, state="recalled"), called("a", 2)], [entry("a", None)]) == 0
+
+
+def test_a_call_that_was_taken_back_before_the_carrier_dialled_is_none() -> None:
+    recalled = held("r", 0, 1, 0.5, 0.9, state="recalled")
+    assert again([recalled, called("a", 2)], [entry("r", None, dialled=None), entry("a", None)]) == 0
 
 
 def test_a_call_after_somebody_was_spoken_to_is_one_too_many() -> None:
