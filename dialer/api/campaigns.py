@@ -272,7 +272,7 @@ async def change(id: str, body: CampaignChange, caller: Writer, context: Context
 
 @router.delete("/campaigns/{id}", summary="Put a draft, completed or cancelled campaign away")
 async def delete(id: str, caller: Writer, context: Context) -> CampaignAnswer:
-    return _answer(await delete_campaign(context.database, context.clock, caller.team_id, caller.actor, id))
+    return _answer(await delete_campaign(context, caller.team_id, caller.actor, id))
 
 
 @router.post("/campaigns/{id}/run", summary="Start or resume a campaign and dial up to its free slots")

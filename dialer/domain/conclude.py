@@ -78,9 +78,14 @@ def _ended(turn: Turn, was: Standing, outcome: Outcome, fault: Fault, rules: Cam
     )
     if not isinstance(decision, CallAgain):
         return replace(turn, enrolment=decision.status)
-    if was.do_not_call or (was.suppressed_until is not None and for_ever(was.suppressed_until)):
+    if _forbidden(was):
         return replace(turn, enrolment=ContactStatus.SKIPPED, enrolment_outcome=Disposition.DO_NOT_CALL, reason="do_not_call")
     return replace(turn, enrolment=ContactStatus.PENDING, next_at=max(decision.at, was.suppressed_until or decision.at))
+
+
+def _forbidden(was: Standing) -> bool:
+    """Whether nobody may call this number or contact again, ever."""
+    return was.do_not_call or (was.suppressed_until is not None and for_ever(was.suppressed_until))
 
 
 def recall(
@@ -93,11 +98,14 @@ def recall(
     fault: Fault | None = None,
     cause: str | None = None,
 ) -> Turn:
-    """Take back an attempt that was certainly not placed: no attempt counted; the contact waits until `at`, or is skipped."""
+    """Take back an attempt that was certainly not placed: no attempt counted; the contact waits until `at`, or is skipped: by
+    `never`, or because it was forbidden meanwhile."""
     became = replace(was.progress, state=AttemptState.RECALLED, outcome=None, fault=fault, cause=cause, ended_at=now)
     turn = Turn(was.attempt, was.campaign, was.scopes, was.progress.state, was.progress.outcome, became, reason=reason)
     if never is not None:
         return replace(turn, enrolment=ContactStatus.SKIPPED, enrolment_outcome=never)
+    if _forbidden(was):
+        return replace(turn, enrolment=ContactStatus.SKIPPED, enrolment_outcome=Disposition.DO_NOT_CALL)
     return replace(turn, enrolment=ContactStatus.PENDING, next_at=at)
 
 

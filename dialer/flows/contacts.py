@@ -16,6 +16,7 @@ from dialer.domain.fence import FENCE_SECONDS
 from dialer.domain.phone import phone_of
 from dialer.flows import custom_fields
 from dialer.flows.campaigns.means import Means
+from dialer.flows.returned import refuse_returned
 from dialer.store import audit, callability, campaigns, contacts, teams
 from dialer.store.contacts import Filter
 from dialer.store.database import Database
@@ -131,7 +132,7 @@ async def change(means: Means, team_id: str, actor: str, contact_id: str, values
         changed = await _found(on, team_id, contact_id)
     if moves or stops:
         await means.pause(FENCE_SECONDS)
-        await means.ringer.wake(held.scopes)
+        await means.ringer.wake({*held.scopes, *await refuse_returned(means, actor, [contact_id] if stops else [])})
     return changed
 
 

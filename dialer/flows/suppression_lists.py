@@ -24,8 +24,9 @@ from dialer.flows.cells import cell, line, lines
 from dialer.flows.importing.columns import DELIMITERS, SPELLINGS, plain
 from dialer.flows.importing.options import ERRORS_TOLD, RowError
 from dialer.flows.importing.sheet import FileRefused, Sheet
+from dialer.flows.returned import refuse_returned
 from dialer.flows.teams import find_team
-from dialer.store import audit, campaigns, suppression_lists
+from dialer.store import audit, callability, campaigns, suppression_lists
 from dialer.store.database import Database
 from dialer.store.receipts import promised, repeatable
 from dialer.store.suppression_lists import Listed, Where
@@ -194,6 +195,8 @@ class _Import:
     stopped: int = 0
     errors: list[RowError] = field(default_factory=list)
     scopes: set[str] = field(default_factory=set)
+    calling: set[str] = field(default_factory=set)
+    """Contacts who were in a call while their number was being suppressed."""
 
     @property
     def total(self) -> int:
@@ -215,10 +218,13 @@ class _Import:
         """How many of the numbers are new."""
         async with transaction(self.means.database, self.actor, for_all=self.where.team is None) as on:
             born, held = await suppression_lists.put(on, self.where, good)
+            numbers = [each.number for each in held]
+            self.calling.update(await callability.in_a_call(on, numbers))
             reached = await suppression_lists.campaigns_to_call(on, self.where, held)
             if reached:
                 scopes = await campaigns.lock_with_queued(on, reached)
                 self.scopes.update(scopes)
+                self.calling.update(await callability.in_a_call(on, numbers))  # until they were locked, calls began and ended
                 self.stopped += await suppression_lists.stop_calling(on, self.where, held, reached, scopes, self.now)
         return born
 
@@ -235,6 +241,7 @@ class _Import:
             )
             result = promised(ListResult(**counts, errors=tuple(self.errors)))
         await self.means.pause(FENCE_SECONDS)
+        self.scopes.update(await refuse_returned(self.means, self.actor, self.calling, for_all=self.where.team is None))
         return result
 
 

@@ -16,6 +16,7 @@ from dialer.domain.fence import FENCE_SECONDS
 from dialer.domain.phone import phone_of
 from dialer.flows.campaigns.look import found
 from dialer.flows.campaigns.means import Means
+from dialer.flows.returned import refuse_returned
 from dialer.flows.teams import find_team
 from dialer.store import audit, campaigns, suppressions
 from dialer.store.database import Database
@@ -41,12 +42,13 @@ async def suppress(means: Means, actor: str, entry: Entry) -> Mapping[str, Any]:
         where = await suppressions.campaigns_to_call(on, entry)
         scopes = await campaigns.lock_with_queued(on, where)
         row = await suppressions.put(on, entry)
+        people = await suppressions.contacts_at(on, entry)
         await suppressions.stop_calling(on, entry, where, scopes, now)
         detail = {"scope": entry.scope}
         await audit.record(on, team_id=entry.team, actor=actor, action="suppression.added", entity_id=row["id"], detail=detail)
         promised(row)
     await means.pause(FENCE_SECONDS)
-    await means.ringer.wake(scopes)
+    await means.ringer.wake({*scopes, *await refuse_returned(means, actor, people, for_all=entry.team is None)})
     return row
 
 

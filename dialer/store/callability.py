@@ -83,6 +83,31 @@ async def withdraw(on: Transaction, contacts: Collection[str], held: Held, now: 
     return await _run(on, statement, contacts, held, "do_not_call", now)
 
 
+async def in_a_call(on: Transaction, numbers: Collection[str]) -> list[str]:
+    """The contacts at these numbers who have an attempt that is not over."""
+    read = written("select contact_id from call_attempts where ended_at is null and to_number = any(:numbers)")
+    return list((await on.execute(read, {"numbers": list(numbers)})).scalars())
+
+
+async def refuse_waiting(on: Transaction, contacts: Collection[str], campaigns: Collection[str], now: datetime) -> None:
+    """Skip the waiting enrolments of these contacts in `campaigns`, which are locked, that do not call or a suppression for ever
+    speaks against."""
+    statement = written("""
+        with waits as (
+          select t.id, case when p.do_not_call then 'do_not_call' else 'suppressed' end as reason
+          from campaign_contacts t join contacts p on p.id = t.contact_id
+          where t.contact_id = any(:contacts) and t.campaign_id = any(:campaigns) and t.status = 'pending'
+            and (p.do_not_call or exists (
+              select from suppressions x
+              where x.phone_number = t.to_number and x.expires_at is null
+                and (x.scope = 'global' or (x.scope = 'team' and x.team_id = t.team_id) or x.campaign_id = t.campaign_id)))
+        )
+        update campaign_contacts t set status = 'skipped', outcome = 'do_not_call', reason = waits.reason, completed_at = :now
+        from waits where t.id = waits.id and t.status = 'pending'
+    """)
+    await on.execute(statement, {"contacts": list(contacts), "campaigns": list(campaigns), "now": now})
+
+
 async def readdress(on: Transaction, contacts: Collection[str], held: Held, now: datetime) -> int:
     """Waiting enrolments of these contacts take over their number and place; without a number they are skipped. How many."""
     statement = written(f"""{_WAITING}

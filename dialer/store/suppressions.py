@@ -104,6 +104,15 @@ async def campaigns_to_call(on: Transaction, entry: Entry) -> list[str]:
     return list((await on.execute(statement, _scope(entry))).scalars())
 
 
+async def contacts_at(on: Transaction, entry: Entry) -> list[str]:
+    """Whom this number reaches, in the entry's team or in all of them."""
+    statement = written("""
+        select p.id from teams m join contacts p on p.team_id = m.id and p.phone = :number
+        where cast(:team as text) is null or m.id = :team
+    """)
+    return list((await on.execute(statement, {"number": entry.number, "team": entry.team})).scalars())
+
+
 async def stop_calling(on: Transaction, entry: Entry, campaigns: Collection[str], held: Collection[str], now: datetime) -> int:
     """Enrolments of this number that wait in `campaigns` are skipped or, until `expires_at`, put off; how many.
     `held`: the scopes that are locked; a queued attempt that holds another one is left to the fence."""

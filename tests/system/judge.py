@@ -67,6 +67,18 @@ async def judge(on: Stage, campaign: Seed, *, kills: Iterable[float] = ()) -> Fo
     )
 
 
+def together(founds: Sequence[Found]) -> Found:
+    """Several campaigns of one run as one: sums, and of times the longest. Laws that were judged for each are told once."""
+    counts = ("dials", "duplicates", "lost", "over_cap", "outside_window", "leaked", "unresolved")
+    return Found(
+        **{name: sum(getattr(each, name) for each in founds) for name in counts},
+        unclear_seconds=max(each.unclear_seconds for each in founds),
+        broken=tuple(dict.fromkeys(law for each in founds for law in each.broken)),
+        seconds=max(each.seconds for each in founds),
+        recoveries=tuple(seconds for each in founds for seconds in each.recoveries),
+    )
+
+
 async def broken_law(law: Callable[[], Awaitable[None]]) -> str | None:
     """What a law says of how it is broken; None when it holds."""
     try:
@@ -108,9 +120,9 @@ async def late(on: Stage, campaign: Seed) -> int:
 
 def again(held: Sequence[Held], entries: Sequence[Entry]) -> int:
     """Calls that should not have been though each was an attempt of its own: of an attempt that the ledger took back while the
-    carrier had it (but for those that ended before the carrier dialled), and to somebody who had been spoken to."""
-    undone = {entry.attempt for entry in entries if entry.dialled is None and entry.ended is not None}
-    recalled = sum(each.state == "recalled" and each.accepted is not None and each.attempt not in undone for each in held)
+    carrier had it (but for those that it or we ended before they rang), and to somebody who had been spoken to."""
+    unheard = {e.attempt for e in entries if (e.dialled is None and e.ended is not None) or (e.hung_up and e.ringing is None)}
+    recalled = sum(each.state == "recalled" and each.accepted is not None and each.attempt not in unheard for each in held)
     answered = {entry.attempt for entry in entries if entry.outcome == "human"}
     late = 0
     called = [each for each in held if each.accepted is not None]

@@ -23,9 +23,7 @@ from dialer.flows.campaigns.means import Means
 from dialer.flows.campaigns.settings import checked, merged
 from dialer.flows.campaigns.turning import may_turn, turn
 from dialer.store import campaigns, enrolments
-from dialer.store.database import Database
 from dialer.store.transaction import Transaction, transaction
-from scheduler.clock import Clock
 
 EDITABLE = frozenset({
     "name", "description", "assistant_id", "company_id", "from_number_ids", "scheduled_start_at", "call_window_start",
@@ -69,7 +67,7 @@ async def edit_campaign(means: Means, team: str, actor: str, campaign: str, chan
             await _exhaust(on, {**row, **values}, now)
         answer = await found(on, team, campaign)
     await means.ringer.wake(scopes)
-    if to in STOPS or (ran and FENCED & changes.keys()):
+    if changes.get("status") in STOPS or (ran and FENCED & changes.keys()):
         await means.pause(FENCE_SECONDS)
     return answer
 
@@ -80,18 +78,21 @@ async def _exhaust(on: Transaction, row: Mapping[str, Any], now: datetime) -> No
     await enrolments.exhaust(on, row["id"], retry.max_attempts, retry.max_by, now)
 
 
-async def delete_campaign(database: Database, clock: Clock, team: str, actor: str, campaign: str) -> Mapping[str, Any]:
-    """Put a campaign away; its calls and contacts stay in the books. Raises `NotFound`, or `Conflict` for one that may still
-    call."""
-    now = clock.now()
-    async with transaction(database, actor) as on:
+async def delete_campaign(means: Means, team: str, actor: str, campaign: str) -> Mapping[str, Any]:
+    """Put a campaign away; its calls and contacts stay in the books. One that was cancelled may have dials on their way out: the
+    answer comes after the fence. Raises `NotFound`, or `Conflict` for one that may still call."""
+    now = means.clock.now()
+    async with transaction(means.database, actor) as on:
         row = await held(on, team, campaign)
         if row["status"] not in {CampaignStatus.DRAFT, *FINAL_CAMPAIGN}:
             raise Conflict(
                 f"The campaign is {row['status']}; only a draft, completed or cancelled one can be deleted: cancel it."
             )
         await campaigns.change(on, campaign, now, {"deleted_at": now})
-        return await found(on, team, campaign)
+        answer = await found(on, team, campaign)
+    if row["status"] == CampaignStatus.CANCELLED:
+        await means.pause(FENCE_SECONDS)
+    return answer
 
 
 def _changed(row: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -68,10 +68,17 @@ async def _stop(
     else:  # stopped by an earlier try; whoever has let it run again since is not overruled
         scopes = [f"campaign:{campaign}"]
     await means.pause(FENCE_SECONDS)
-    if in_flight is InFlight.HANG_UP and (await get_campaign(means.database, team, campaign))["status"] == to:
+    if in_flight is InFlight.HANG_UP and not await _runs_again(means, team, campaign):
         await means.hang_up(campaign)
     await means.ringer.wake(scopes)
     return await get_campaign(means.database, team, campaign)
+
+
+async def _runs_again(means: Stopping, team: str, campaign: str) -> bool:
+    """Whether somebody has let it run since: then its calls are no longer ours to end. Who cancels what was paused overrules
+    nothing."""
+    row = await get_campaign(means.database, team, campaign)
+    return bool(row["status"] == CampaignStatus.RUNNING)
 
 
 async def _stopped(means: Stopping, team: str, actor: str, campaign: str, to: CampaignStatus) -> list[str]:

@@ -7,7 +7,7 @@ own (`apart`), since checking takes a core. Memory holds a few batches, whatever
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,6 +24,7 @@ from dialer.flows.importing.columns import DELIMITERS, resolve
 from dialer.flows.importing.options import ERRORS_TOLD, ImportOptions, ImportResult, RowError
 from dialer.flows.importing.rows import Reader
 from dialer.flows.importing.sheet import FileRefused, Sheet
+from dialer.flows.returned import refuse_returned
 from dialer.store import audit, callability, companies, imports, teams
 from dialer.store.database import Database
 from dialer.store.places import place_set_ids
@@ -75,7 +76,7 @@ async def import_contacts(
         result = promised(await work.finish())
     if work.changed and not options.dry_run:
         await means.pause(FENCE_SECONDS)
-        await means.ringer.wake(work.held.scopes)
+        await means.ringer.wake({*work.held.scopes, *await refuse_returned(means, actor, work.stopped)})
     return result
 
 
@@ -157,6 +158,8 @@ class _Import:
     errors: list[RowError] = field(default_factory=list)
     held: callability.Held = NOTHING_HELD
     changed: bool = False
+    stopped: Collection[str] = ()
+    """Contacts that the file forbids to call."""
 
     @property
     def _keep(self) -> bool:
@@ -209,4 +212,4 @@ class _Import:
         stops, moves = await imports.settle(self.on, self.options.default_company_id, now, replace=replace)
         await callability.withdraw(self.on, stops, self.held, now)
         await callability.readdress(self.on, moves, self.held, now)
-        self.changed = bool(stops or moves)
+        self.changed, self.stopped = bool(stops or moves), stops

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from dialer.domain.fence import FENCE_SECONDS
 from dialer.domain.machine import CAMPAIGN_TURNS, CampaignStatus, allowed
+from dialer.flows.campaigns.stop import InFlight, cancel_campaign, pause_campaign, resume_campaign
 from tests.support.api import Answer
 from tests.support.desk import Desk
 
@@ -44,6 +46,49 @@ async def test_calls_under_way_are_hung_up_on_demand_after_the_fence(desk: Desk)
     assert (await turn(desk, campaign, "cancel", inFlight="hangUp")).status == 200
     assert desk.hung_up == [campaign, campaign]
     assert (await turn(desk, campaign, "cancel", inFlight="drop")).status == 400
+
+
+async def test_a_cancel_meanwhile_does_not_save_the_calls_that_a_pause_was_to_hang_up(desk: Desk) -> None:
+    campaign = (await desk.campaign(status="running"))["id"]
+
+    async def cancelled_meanwhile(_seconds: float) -> None:
+        await cancel_campaign(desk.api.context, desk.api.team, "test", campaign)
+
+    means = replace(desk.api.context, pause=cancelled_meanwhile)
+    assert (await pause_campaign(means, desk.api.team, "test", campaign, InFlight.HANG_UP))["status"] == "cancelled"
+    assert desk.hung_up == [campaign]
+
+
+async def test_a_resume_meanwhile_saves_the_calls_that_a_pause_was_to_hang_up(desk: Desk) -> None:
+    campaign = (await desk.campaign(status="running"))["id"]
+
+    async def resumed_meanwhile(_seconds: float) -> None:
+        await resume_campaign(desk.api.context, desk.api.team, "test", campaign)
+
+    means = replace(desk.api.context, pause=resumed_meanwhile)
+    assert (await pause_campaign(means, desk.api.team, "test", campaign, InFlight.HANG_UP))["status"] == "running"
+    assert desk.hung_up == []
+
+
+@pytest.mark.parametrize(("verb", "status"), [("pause", "paused"), ("cancel", "cancelled")])
+async def test_an_edit_to_what_another_stop_has_just_made_it_is_answered_after_the_fence_too(
+    desk: Desk, verb: str, status: str
+) -> None:
+    """The other one may still wait for its answer, and a dial that passed before it be on its way out."""
+    campaign = (await desk.campaign(status="running"))["id"]
+    assert (await turn(desk, campaign, verb)).status == 200
+    assert (await desk.api.patch(f"{URL}/{campaign}", {"status": status})).status == 200
+    assert desk.api.waits.seconds == [FENCE_SECONDS, FENCE_SECONDS]
+
+
+async def test_a_delete_that_follows_a_cancel_is_answered_after_the_fence(desk: Desk) -> None:
+    campaign = (await desk.campaign(status="running"))["id"]
+    assert (await turn(desk, campaign, "cancel")).status == 200
+    assert (await desk.api.delete(f"{URL}/{campaign}")).status == 200
+    assert desk.api.waits.seconds == [FENCE_SECONDS, FENCE_SECONDS]
+    draft = (await desk.campaign())["id"]
+    assert (await desk.api.delete(f"{URL}/{draft}")).status == 200
+    assert len(desk.api.waits.seconds) == 2, "nothing was ever dialled"
 
 
 async def test_a_claim_and_a_pause_at_once_leave_no_call(desk: Desk) -> None:

@@ -54,6 +54,23 @@ def test_nobody_who_said_no_meanwhile_waits_for_another_call(outcome: Outcome, f
         assert turn is not None and turn.enrolment is not ContactStatus.PENDING
 
 
+@given(st.sampled_from([AttemptState.QUEUED, AttemptState.PLACING, AttemptState.UNKNOWN]), st.sampled_from(Fault), records)
+def test_nobody_who_said_no_meanwhile_waits_again_because_the_call_was_not_placed(
+    state: AttemptState, fault: Fault, record: Record
+) -> None:
+    always = datetime.max.replace(tzinfo=UTC)
+    standing = replace(RINGING, progress=Progress(state), record=record)
+    for forbidden in (replace(standing, do_not_call=True), replace(standing, suppressed_until=always)):
+        back = recall(forbidden, "stale", NOW, NOW)
+        assert (back.enrolment, back.enrolment_outcome, back.next_at) == (
+            ContactStatus.SKIPPED,
+            Disposition.DO_NOT_CALL,
+            None,
+        )
+        refused = excuse(forbidden, fault, "unavailable", NOW)
+        assert refused.enrolment is not ContactStatus.PENDING and refused.next_at is None
+
+
 def test_a_suppression_that_expires_puts_the_next_call_off_until_then() -> None:
     until = NOW + timedelta(days=30)
     turn = conclude(replace(RINGING, suppressed_until=until), ended(Outcome.BUSY), rules(), NOW)

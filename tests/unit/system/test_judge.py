@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from adapters.simulated.carrier.journal import Entry
-from tests.system.judge import Held, again, recoveries, slots
+from tests.system.frame import Found
+from tests.system.judge import Held, again, recoveries, slots, together
 
 
 def held(
@@ -65,6 +66,21 @@ def test_a_call_of_an_attempt_that_was_taken_back_is_one_too_many() -> None:
 def test_a_call_that_was_taken_back_before_the_carrier_dialled_is_none() -> None:
     recalled = held("r", 0, 1, 0.5, 0.9, state="recalled")
     assert again([recalled, called("a", 2)], [entry("r", None, dialled=None), entry("a", None)]) == 0
+
+
+def test_a_call_that_we_hung_up_before_it_rang_may_be_taken_back() -> None:
+    recalled = held("r", 0, 1, 0.5, 0.9, state="recalled")
+    unheard, heard = entry("r", None), entry("r", None)
+    unheard.hung_up = heard.hung_up = True
+    heard.ringing = 0.6
+    assert again([recalled], [unheard]) == 0
+    assert again([recalled], [heard]) == 1
+
+
+def test_several_campaigns_are_judged_as_one() -> None:
+    one = Found(10, 1, 0, 0, 0, 0, 0, 2.0, ("a law",), 5.0, (1.0,))
+    other = Found(20, 0, 2, 0, 0, 0, 0, 3.0, ("a law", "another"), 4.0, (2.0,))
+    assert together([one, other]) == Found(30, 1, 2, 0, 0, 0, 0, 3.0, ("a law", "another"), 5.0, (1.0, 2.0))
 
 
 def test_a_call_after_somebody_was_spoken_to_is_one_too_many() -> None:
