@@ -17,8 +17,9 @@ and is named in the list in `scenarios/__init__.py`. `run(task)` is a coroutine 
 (kill them; `revive(False)` keeps them down); `on.proxies` are TCP proxies before "postgres", "valkey", "carrier" and "api", those
 that `Layout.proxied` names; `Layout.failpoints` makes roles harm themselves (`adapters/failpoints.py`); `on.put_script` changes
 the carrier. `Layout.disk` gives the stores a disk that can be filled (`disk.py`), `Layout.fresh` and `postgres_env` let roles and
-Postgres have a clock of their own (`faketime.py`). `task.scaled(n)` is n, smaller in a small run; `task.seed` seeds whatever you
-draw. Where one campaign dials while one thing is done to it, `trial.py` has all of the above and measures the pauses.
+Postgres have a clock of their own (`faketime.py`). `client.py` speaks to the API as a team does, `answered.py` judges what its
+answers promise. `task.scaled(n)` is n, smaller in a small run; `task.seed` seeds whatever you draw. Where one campaign dials
+while one thing is done to it, `trial.py` has all of the above and measures the pauses.
 
 A fault that this machine cannot produce is a row too: `cannot(SCENARIO, "why")`. It counts as a fail. A scenario that dials
 nobody tells its row with `told`; the guards that 38 takes away are listed in `guards/`.
@@ -27,6 +28,7 @@ nobody tells its row with `told`; the guards that 38 takes away are listed in `g
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -133,6 +135,11 @@ def cannot(scenario: Scenario, why: str, case: str = "") -> Row:
 
 def title(scenario: Scenario, case: str) -> str:
     return f"{scenario.number} {case}".strip() + f": {scenario.name}"
+
+
+def counted(things: Counter[str]) -> str:
+    """For notes: how many of what."""
+    return ", ".join(f"{n} {what}" for what, n in sorted(things.items()) if n)
 
 
 def _seconds(value: float | None) -> str:

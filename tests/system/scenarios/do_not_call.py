@@ -23,7 +23,7 @@ from tests.support.engine import TRUNK
 from tests.support.ledger import Seed
 from tests.system.answered import Said, after, beside, slow_workers, waits
 from tests.system.client import Answer, Client, client
-from tests.system.frame import Row, Scenario, Task, row
+from tests.system.frame import Row, Scenario, Task, counted, row
 from tests.system.judge import judge, together
 from tests.system.stage import Layout, Stage, brief, stage
 from tests.system.trial import warm
@@ -38,6 +38,7 @@ WAYS: Mapping[str, float] = {"flag": 0.12, "list": 0.08, "file": 0.80}
 """Shares of the numbers."""
 SPELLINGS = ("+1415{}", "1415{}", "415{}", "+1 415 {}", " 1 415 {} ", "(415) {}", "1-415-{}", "+1 (415) {}")
 LOOK_SECONDS = 0.1
+PATIENCE_SECONDS = 10.0
 LINGER_SECONDS = 5.0
 NEAR = """
 with ours as not materialized (select * from campaign_contacts where campaign_id = any($1))
@@ -51,7 +52,7 @@ select seen, contact_id as contact, to_number as number from (
   select 'next in line', head.contact_id, head.to_number from lanes l cross join lateral (
     select contact_id, to_number from campaign_contacts t
     where t.campaign_id = l.campaign_id and t.place_set_id = l.place_set_id and t.priority = l.priority and t.waiting
-    order by t.next_attempt_at, t.id limit 60) head
+    order by t.next_attempt_at, t.id limit 150) head
   where l.campaign_id = any($1)) near
 """
 TURNS = """
@@ -129,14 +130,18 @@ class Noes:
         return self.rng.choice(SPELLINGS).format(number.removeprefix("+1415"))
 
     async def _next(self, most: int) -> list[Person]:
-        """Some who are near their dial now; nobody when it is enough, or nobody is left."""
+        """Some who are near their dial now; nobody when it is enough, or when nobody was near for a while."""
         found: list[Person] = []
+        begun = time.monotonic()
         async with self._looking:
             while len(found) < most and len(self._chosen) < self.most:
                 if not self._near or time.monotonic() > self._looked + LOOK_SECONDS:
                     await self._look()
-                    if not self._near:
+                if not self._near:
+                    if found or time.monotonic() > begun + PATIENCE_SECONDS:
                         break
+                    await asyncio.sleep(LOOK_SECONDS)
+                    continue
                 person = self._near.popleft()
                 if person.number not in self._chosen:
                     self._chosen.add(person.number)
@@ -213,7 +218,7 @@ async def verdict(on: Stage, both: Sequence[Seed], writers: Noes, troubles: list
     refused = Counter(answer.status for answer in writers.refused)
     troubles += [f"{n} answers of {status}" for status, n in refused.items()]
     notes = [
-        f"{len(late)} calls after the answer of {len(writers.said)} ({_counts(writers.ways)}; {_counts(writers.seen)})",
+        f"{len(late)} calls after the answer of {len(writers.said)} ({counted(writers.ways)}; {counted(writers.seen)})",
         f"{len(meanwhile)} between request and answer, {taken_back} taken back",
         f"{len(pending)} pending after the answer, {max(pending, default=0.0):.1f} s at most",
         *troubles,
@@ -231,10 +236,6 @@ async def _pending(on: Stage, both: Sequence[Seed], said: Mapping[str, Said]) ->
         if number in said:
             seconds.append(waits([(r["at"], r["after"]) for r in turns], said[number].answered, now))
     return [each for each in seconds if each > 0]
-
-
-def _counts(counter: Counter[str]) -> str:
-    return ", ".join(f"{n} {what}" for what, n in sorted(counter.items()))
 
 
 SCENARIO = Scenario(

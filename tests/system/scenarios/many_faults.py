@@ -18,7 +18,7 @@ from adapters.simulated.carrier.journal import Entry
 from adapters.simulated.carrier.script import Span
 from adapters.simulated.carrier.verdict import of_campaign
 from tests.support.tcp_proxy import Mode
-from tests.system.frame import Row, Scenario, Task, row
+from tests.system.frame import Row, Scenario, Task, counted, row
 from tests.system.judge import judge, late
 from tests.system.stage import Layout, Stage, brief, stage
 
@@ -123,9 +123,12 @@ async def run(task: Task) -> list[Row]:
         found = await judge(on, campaign, kills=faults.kills)
         tardy = await late(on, campaign)
         share = fullness(of_campaign(on.entries(), campaign.campaign), CAP, calm) or 0.0
-        done = ", ".join(f"{n} {what}" for what, n in sorted(faults.done.items()))
         by_itself = [f"{d.role} ended by itself with {d.code}" for d in on.crew.deaths if d.code != -signal.SIGKILL]
-        notes = [f"{done} in {seconds} s", f"cap {share:.1%} full outside the fault periods", f"{tardy} late dials"]
+        notes = [
+            f"{counted(faults.done)} in {seconds} s",
+            f"cap {share:.1%} full outside the fault periods",
+            f"{tardy} late dials",
+        ]
         notes += [f"unclear for {found.unclear_seconds:.1f} s at most", *by_itself] + ["it did not come to rest"] * (not quiet)
         passed = (
             quiet

@@ -22,7 +22,7 @@ from dialer.flows import teams
 from tests.support.ledger import Seed
 from tests.system.answered import Cap, Said, broken, rises, silences, slow_workers, still_up, sure
 from tests.system.client import Answer, Client, client
-from tests.system.frame import Found, Row, Scenario, Task, row
+from tests.system.frame import Found, Row, Scenario, Task, counted, row
 from tests.system.judge import judge, together
 from tests.system.stage import Layout, Stage, brief, stage
 from tests.system.trial import warm
@@ -186,7 +186,7 @@ async def verdict(clients: Operators, at_rest: bool) -> Row:
     troubles = [f"{n} answers of {what}" for what, n in wrong.items()] + ["it did not come to rest"] * (not at_rest)
     troubles += [f"{death.role} ended by itself with {death.code}" for death in on.crew.deaths]
     notes = [
-        f"{clients.begun} operations on {len(clients.all)} campaigns ({_counts(clients.done)}; {clients.conflicts} conflicts)",
+        f"{clients.begun} operations on {len(clients.all)} campaigns ({counted(clients.done)}; {clients.conflicts} conflicts)",
         f"{late} calls after {judged} sure stops, {risen} above a cap that was set",
         f"{up} up {HANG_UP_SECONDS:g} s after a hang-up",
         f"{uncalled} never called of campaigns that went on",
@@ -204,10 +204,6 @@ async def _judge(on: Stage, campaign: Operated) -> Found:
         return found
     waiting = "select count(*) from campaign_contacts where campaign_id = $1 and status = 'pending'"
     return replace(found, lost=found.lost - await on.pool.fetchval(waiting, campaign.seed.campaign))
-
-
-def _counts(counter: Counter[str]) -> str:
-    return ", ".join(f"{n} {what}" for what, n in sorted(counter.items()) if n)
 
 
 SCENARIO = Scenario(
