@@ -13,7 +13,8 @@ from typing import TypeVar
 
 from sqlalchemy import TextClause
 
-from dialer.store.campaigns import LOCK_ROUNDS, lock_with_queued
+from dialer.store import campaigns as scopes
+from dialer.store.campaigns import LOCK_ROUNDS
 from dialer.store.transaction import Transaction
 from dialer.store.written import written
 
@@ -45,15 +46,21 @@ async def hold(
 
     For such is everybody's order. An enrolment that commits between the two read the contacts as they were before: then the locks
     are let go and taken anew. None when that happened `LOCK_ROUNDS` times.
+
+    One savepoint, not one within another: who waits for a lock of a savepoint that was released into another waits for the end of
+    the whole transaction, also when the other is rolled back, and keeps those out meanwhile who come for the lock once more.
     """
-    for _ in range(LOCK_ROUNDS):
+    for rounds_left in reversed(range(LOCK_ROUNDS)):
         savepoint = await on.begin_nested()
         found = tuple(await waiting())
-        held = Held(found, tuple(await lock_with_queued(on, found)) if found else ())
-        locked = await lock()
-        if set(await waiting()) <= set(held.campaigns):
-            await savepoint.commit()
-            return held, locked
+        keys = await scopes.keys_with_queued(on, found)
+        if keys:
+            await scopes.lock(on, keys)
+        if await scopes.keys_with_queued(on, found) <= keys or not rounds_left:
+            locked = await lock()
+            if set(await waiting()) <= set(found):
+                await savepoint.commit()
+                return Held(found, tuple(sorted(keys))), locked
         await savepoint.rollback()
     return None
 

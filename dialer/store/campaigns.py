@@ -137,11 +137,11 @@ async def lock_with_queued(on: Transaction, campaigns_: Collection[str]) -> list
     What is released between the reading and the locking may hold more: then the locks are let go and taken anew with those,
     for they are taken in order or not at all. Past `LOCK_ROUNDS` such an attempt is left to the fence and the sweep.
     """
-    keys = {f"campaign:{campaign}" for campaign in campaigns_} | await _queued_keys(on, campaigns_)
+    keys = await keys_with_queued(on, campaigns_)
     for _ in range(LOCK_ROUNDS):
         savepoint = await on.begin_nested()
         await lock(on, keys)
-        more = await _queued_keys(on, campaigns_) - keys
+        more = await keys_with_queued(on, campaigns_) - keys
         if not more:
             await savepoint.commit()
             return sorted(keys)
@@ -151,12 +151,16 @@ async def lock_with_queued(on: Transaction, campaigns_: Collection[str]) -> list
     return sorted(keys)
 
 
-async def _queued_keys(on: Transaction, campaigns_: Collection[str]) -> set[str]:
+async def keys_with_queued(on: Transaction, campaigns_: Collection[str]) -> set[str]:
+    """The scopes of these campaigns and of their attempts that wait to be dialled."""
+    if not campaigns_:
+        return set()
     read = written(
         "select distinct key from call_attempts a, unnest(a.scopes) key"
         " where a.ended_at is null and a.state = 'queued' and a.campaign_id = any(:campaigns)"
     )
-    return set((await on.execute(read, {"campaigns": list(campaigns_)})).scalars())
+    held = set((await on.execute(read, {"campaigns": list(campaigns_)})).scalars())
+    return held | {f"campaign:{campaign}" for campaign in campaigns_}
 
 
 async def released(on: Transaction, campaign: str, since: datetime, until: datetime) -> list[Claimed]:
