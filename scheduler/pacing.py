@@ -67,13 +67,14 @@ def share(claims: Iterable[Claim], room: Mapping[str, int], limit: int) -> dict[
     """Campaign → number → slots, by the rule above. Never more than `room` of any scope (absent = unlimited), than a claim
     wants or than `limit` in all. Campaigns that get nothing are left out."""
     free = dict(room)
+    full = {scope for scope, left in free.items() if left <= 0}
     given: dict[str, dict[str, int]] = {}
     queue = [(claim.live / claim.weight, claim.served, claim.id, 0, claim) for claim in claims if claim.want > 0]
     heapq.heapify(queue)
     while queue and limit > 0:
         _, served, _, got, claim = queue[0]
         number = None
-        if all(free.get(scope, 1) > 0 for scope in claim.scopes):
+        if full.isdisjoint(claim.scopes):
             number = _next_number(claim, given.get(claim.id, {}), free)
         if number is None:
             heapq.heappop(queue)  # room only shrinks: there will be none for it in this round
@@ -81,6 +82,8 @@ def share(claims: Iterable[Claim], room: Mapping[str, int], limit: int) -> dict[
         for scope in (*claim.scopes, number.scope):
             if scope in free:
                 free[scope] -= 1
+                if free[scope] <= 0:
+                    full.add(scope)
         chosen = given.setdefault(claim.id, {})
         chosen[number.id] = chosen.get(number.id, 0) + 1
         limit -= 1
@@ -163,6 +166,11 @@ class RecentReleases:
     def spent(self, now: float) -> frozenset[str]:
         """The lasting rates of which nothing is left."""
         return frozenset(key for key in self.lasting if self._flows[key].left(now) == 0)
+
+    def opening(self, now: float) -> float:
+        """Seconds until all lasting rates have room; 0 when they do."""
+        flows = [self._flows[key] for key in self.lasting]
+        return max((flow.recent[0][0] + flow.span - now for flow in flows if flow.burst and flow.left(now) == 0), default=0.0)
 
     def note(
         self, campaign: str, keys: Iterable[str], chosen: Iterable[tuple[str, int]], weights: Mapping[str, int], now: float

@@ -112,13 +112,14 @@ def plan(snapshot: Snapshot, allowance: Allowance = NO_HISTORY, limit: int = 200
     room = dict(snapshot.free)
     for key, left in allowance.left.items():
         room[_rate(key)] = left
+    full = {key for key, left in room.items() if left <= 0}
     hours = _Hours(snapshot.now)
     shut: dict[tuple[str, int], datetime | None] = {}
     lanes: dict[str, tuple[OpenLane, ...]] = {}
     claims: list[Claim] = []
     for view in snapshot.campaigns:
         lanes[view.id], due = _open_lanes(view, hours, shut)
-        if due and all(room.get(scope, 1) > 0 for scope in view.scopes):
+        if due and full.isdisjoint(view.scopes):
             claims.append(_claim(view, due, allowance))
     given = share(claims, room, limit)
     releases = tuple(

@@ -122,11 +122,16 @@ class Ticker:
             taken[trunk] += release.count
         return taken
 
+    def _look_at_all(self, now: float) -> float:
+        """When to. While nothing can be had of a trunk's rate most of it would be looked at in vain, and then once more."""
+        opens = now + self._recent.opening(now)
+        return opens if self._due < opens <= self._due + self._tick else self._due
+
     async def _next(self) -> frozenset[str] | None:
         """Wait for something to do: the keys to look at, None = everything. An empty answer is a wait cut short."""
         now = self._clock.monotonic()
         renewal = self._recent.renewal(now)
-        until = self._due
+        due = until = self._look_at_all(now)
         if self._scarce - self._recent.spent(now):
             until = now
         if self._locked:
@@ -138,7 +143,7 @@ class Ticker:
         woke = self._clock.monotonic()
         opened = frozenset(key for key, at in self._reopens.items() if at <= woke)
         self._reopens = {key: at for key, at in self._reopens.items() if key not in opened}
-        if woke >= self._due:
+        if woke >= due:
             return None
         if renewal is not None and woke >= now + renewal[0]:
             rang |= renewal[1]

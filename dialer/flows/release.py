@@ -19,8 +19,8 @@ from dialer.telemetry import metrics
 from scheduler.clock import Clock
 from scheduler.planner import CampaignView, Lane, Plan, Snapshot, plan
 
-REMEMBERED = 10_000
-"""Campaigns whose rules are kept."""
+REMEMBERED = 100_000
+"""Campaigns whose rules are kept: more than are likely to run at once, for of more some would be read in every round."""
 
 log = logging.getLogger(__name__)
 
@@ -80,11 +80,15 @@ class LedgerBook:
             return Snapshot(now, (), {})
         rules = await self._rules.rules({c.id: c.version for c in due})
         zones = await self._rules.zones({place for c in due for place, _, _ in c.lanes})
-        readable = [c for c in due if c.id in rules]
-        self._seen = {c.id: (c, rules[c.id]) for c in readable}
-        free = {key: room for c in readable for key, room in c.rooms.items()}
-        reopens = {key: wait for c in readable for key, wait in c.held.items() if wait > 0}
-        return Snapshot(now, tuple(_view(c, rules[c.id], zones) for c in readable), free, reopens)
+        self._seen = {c.id: (c, rules[c.id]) for c in due if c.id in rules}
+        views: list[CampaignView] = []
+        free: dict[str, int] = {}
+        reopens: dict[str, float] = {}
+        for c, own in self._seen.values():
+            views.append(_view(c, own, zones))
+            free.update(c.rooms)
+            reopens.update((key, wait) for key, wait in c.held.items() if wait > 0)
+        return Snapshot(now, tuple(views), free, reopens)
 
     async def release(self, made: Plan) -> frozenset[str]:
         """Claim and ring. The campaigns whose locks somebody else held come back as keys; the next round does not wait for these
