@@ -15,7 +15,7 @@ from itertools import cycle
 from typing import TypeAlias
 
 from adapters.failpoints import POINTS as WHERE
-from adapters.simulated.carrier.script import Faults, Script
+from adapters.simulated.carrier.script import Faults, Script, Span
 from tests.support.ledger import Seed
 from tests.system.frame import Row, Scenario, Task, row
 from tests.system.judge import judge
@@ -104,6 +104,10 @@ class Point:
     surest: float = 1.0
 
 
+SILENT = brief(
+    ring=Span(0.1, 0.3), patience=Span(0.3, 0.6), talk=Span(0.3, 0.6), faults=Faults(error_before=0.03, error_after=0.01)
+)
+"""Some placements stay open; slow enough that there are as many rounds of look-ups as deaths in them are wanted, and more."""
 POINTS = (
     Point("K1", ("worker",), 1),
     Point("K2", ("worker",), 1),
@@ -114,7 +118,7 @@ POINTS = (
     Point("K7", ("api",), 3.3),
     Point("K8", ("api",), 0.3),
     Point("K9", ("scheduler",), 0.5),
-    Point("K10", ("worker",), 0.04, script=brief(faults=Faults(error_before=0.03, error_after=0.01))),
+    Point("K10", ("worker",), 0.02, script=SILENT, surest=0.5),
     Point("K11", ("api",), 0.02, meanwhile=importing, surest=0.7),
     Point("K12", ("worker",), 0.01, meanwhile=asking_to_end, ends=True),
 )
