@@ -118,7 +118,7 @@ POINTS = (
     Point("K7", ("api",), 3.3),
     Point("K8", ("api",), 0.3),
     Point("K9", ("scheduler",), 0.5),
-    Point("K10", ("worker",), 0.02, script=SILENT, surest=0.5),
+    Point("K10", ("worker",), 0.06, script=SILENT, surest=0.5),
     Point("K11", ("api",), 0.02, meanwhile=importing, surest=0.7),
     Point("K12", ("worker",), 0.01, meanwhile=asking_to_end, ends=True),
 )
