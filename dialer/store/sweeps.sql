@@ -16,8 +16,11 @@ select id from call_attempts where ended_at is null and state = 'queued'
 -- Take on attempts about which the carrier must be asked: placing or unknown and silent for longer than the trunk's silence, ringing
 -- past the ring timeout or the window's end, once a minute those that are up, for their last callback may have been lost, and once
 -- what the carrier has had since before the trunk's last gap. $1 trunks, $2 silence in seconds per trunk, $3 how many at most,
--- $4 seconds between two questions about one attempt, $5 now.
-update call_attempts a set asked_at = clock_timestamp()
+-- $4 seconds between two questions about one attempt. Of one that is unclear it is half of them at the least: those of one round
+-- are not asked about together for ever, so that one which nobody survives asking about does not take the same others with it
+-- each time. $5 now.
+update call_attempts a
+  set asked_at = clock_timestamp() - case when a.provider_ref is null then random() else 0 end * make_interval(secs => $4::float8 / 2)
   where a.id in (
     select x.id from call_attempts x join unnest($1::text[], $2::float8[]) as w(trunk, silence) on w.trunk = x.trunk
       left join gaps g on g.trunk = x.trunk

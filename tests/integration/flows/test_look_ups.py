@@ -11,7 +11,7 @@ import pytest
 from adapters.base import Absent, Sighting, TelephonyAdapter
 from adapters.simulated.adapter import SimulatedAdapter
 from adapters.simulated.carrier.script import Faults, Span
-from dialer.flows.reconcile import GIVE_UP, Reconciler
+from dialer.flows.reconcile import EVERY_SECONDS, GIVE_UP, Reconciler
 from tests.support.carrier import API_KEY, SIGNING_SECRET, quick
 from tests.support.engine import TRUNK, Engine, engine
 from tests.support.laws import laws_hold
@@ -73,6 +73,20 @@ async def test_what_the_carrier_can_never_tell_ends_as_unknown_and_is_not_dialle
         assert await e.book.run(campaign) == []
         assert tuple(await e.pool.fetchrow("select status, outcome from campaign_contacts")) == ("failed", "unknown")
         await laws_hold(e.pool)
+
+
+async def test_what_was_asked_about_together_is_not_asked_about_together_for_ever(database_url: str, redis_url: str) -> None:
+    """Whoever dies of one question (K10) took the answers to the same others with it, round after round: minutes unclear."""
+    async with engine(database_url, redis_url, quick(faults=LOST), running=False) as e:
+        await dial(e, 4)
+        async with Line(e.carrier, e.house.clock) as line:
+            line.blind = True
+            await ago(e, timedelta(seconds=20))
+            assert await asking(e, line).sweep() == 4
+        rows = await e.pool.fetch("select extract(epoch from clock_timestamp() - asked_at)::float8 as ago from call_attempts")
+        asked = [row["ago"] for row in rows]
+        assert max(asked) - min(asked) > 0.01
+        assert max(asked) < EVERY_SECONDS
 
 
 class Overtaken(SimulatedAdapter):
