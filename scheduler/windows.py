@@ -2,8 +2,9 @@
 
 Owns hours, windows and the questions about them. A window is a set of wall-clock times; an instant is open when the
 clock on every wall shows one of them. So a time that the clock skips is skipped, a time that comes twice counts twice, and
-hours across midnight belong to the day they start on. `is_open`, `next_open`, `closes_at` and `next_start` read the same
-spans and agree at every instant. No zones, or a zone nobody knows: shut, always.
+hours across midnight belong to the day they start on. On a date that the window's calendar shuts it is shut from midnight to
+midnight, and so are the hours that start on it, past midnight too. `is_open`, `next_open`, `closes_at` and `next_start` read the
+same spans and agree at every instant. No zones, or a zone nobody knows: shut, always.
 
 Instants are aware datetimes; answers are UTC, or the instant asked about. Spans are worked out per UTC day and kept, so that
 the usual question is two look-ups; nothing here reads a clock.
@@ -18,9 +19,9 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TypeAlias
 
+from scheduler.holidays import Calendar
 from scheduler.zones import DAY, changes, offsets
 
-WEEK = 7 * DAY
 EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday; Monday is 0
 HORIZON = 370 * DAY  # a yearly rule comes round in it; what does not open by then is never callable
 LASTING = 8 * DAY  # more than a week of weekly hours: what is open for so long has no closing worth a name
@@ -63,15 +64,17 @@ class Hours:
 
 @dataclass(frozen=True, slots=True)
 class CallWindow:
-    """The hours of each weekday, Monday first; hours may overlap. A window without hours is never open."""
+    """The hours of each weekday, Monday first; hours may overlap. A window without hours is never open. `calendar`: the dates on
+    which they do not hold; None = every date is like another."""
 
     weekly: tuple[tuple[Hours, ...], ...]
+    calendar: Calendar | None = None
     _hash: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.weekly) != len(ALL_WEEK):
             raise ValueError(f"a call window has seven days, Monday first, not {len(self.weekly)}")
-        object.__setattr__(self, "_hash", hash(self.weekly))
+        object.__setattr__(self, "_hash", hash((self.weekly, self.calendar)))
 
     def __hash__(self) -> int:
         """Worked out once: every question looks its window up."""
@@ -152,17 +155,13 @@ def _instant(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-@lru_cache(maxsize=1024)
-def _week(window: CallWindow) -> tuple[Span, ...]:
-    """The window's wall-clock spans in seconds since Monday 00:00, apart and ascending, none across the end of the week."""
-    spans: list[Span] = []
-    for day, hours in enumerate(window.weekly):
-        for each in hours:
-            start, end = day * DAY + each.start, day * DAY + each.end + (DAY if each.end < each.start else 0)
-            spans.append((start, min(end, WEEK)))
-            if end > WEEK:
-                spans.append((0, end - WEEK))
-    return _joined(spans)
+@lru_cache(maxsize=16_384)
+def _date_spans(window: CallWindow, weekday: int, late: bool) -> tuple[Span, ...]:
+    """The window's spans of one wall-clock date, in seconds since its midnight. `late`: with what the hours of the day before
+    leave past midnight."""
+    own = [(hours.start, hours.end if hours.start < hours.end else DAY) for hours in window.weekly[weekday]]
+    left = [(0, hours.end) for hours in window.weekly[weekday - 1] if 0 < hours.end < hours.start] if late else []
+    return _joined(own + left)
 
 
 def _joined(spans: Iterable[Span]) -> tuple[Span, ...]:
@@ -176,17 +175,20 @@ def _joined(spans: Iterable[Span]) -> tuple[Span, ...]:
 
 
 @lru_cache(maxsize=65_536)
-def _zone_spans(window: CallWindow, held: tuple[Span, ...], weekday: int) -> tuple[Span, ...]:
-    """Open spans of a UTC day, in seconds since its midnight, in a zone whose `offsets` on that day are `held`."""
+def _zone_spans(window: CallWindow, held: tuple[Span, ...], weekday: int, shut: int) -> tuple[Span, ...]:
+    """Open spans of a UTC day, in seconds since its midnight, in a zone whose `offsets` on that day are `held`. `shut`: which
+    dates from two days before to one after it are shut, a bit each."""
     spans: list[Span] = []
     for index, (since, east) in enumerate(held):
         until = held[index + 1][0] if index + 1 < len(held) else DAY
-        wall = (weekday * DAY + since + east) % WEEK
-        for start, end in _week(window):
-            for turn in (0, WEEK):  # a day may run from Sunday into Monday
-                low, high = max(start + turn - wall, 0), min(end + turn - wall, until - since)
+        for turn in (-1, 0, 1):  # the dates that walls show during a UTC day: its own and its neighbours
+            if shut >> turn + 2 & 1:
+                continue
+            midnight = turn * DAY - east
+            for start, end in _date_spans(window, (weekday + turn) % 7, not shut >> turn + 1 & 1):
+                low, high = max(midnight + start, since), min(midnight + end, until)
                 if low < high:
-                    spans.append((since + low, since + high))
+                    spans.append((low, high))
     return _joined(spans)
 
 
@@ -195,8 +197,9 @@ def _spans(window: CallWindow, zones: tuple[str, ...], day: int) -> tuple[Span, 
     """Spans of one UTC day in which every zone is open."""
     common: tuple[Span, ...] = ((0, DAY),) if zones else ()
     weekday = (day + EPOCH_WEEKDAY) % 7
+    shut = 0 if window.calendar is None else window.calendar.around(day)
     for held in sorted({offsets(zone, day) for zone in zones}):
-        common = _intersection(common, _zone_spans(window, held, weekday))
+        common = _intersection(common, _zone_spans(window, held, weekday, shut))
         if not common:
             break
     return common
@@ -225,11 +228,14 @@ def _open_from(window: CallWindow, zones: tuple[str, ...], day: int) -> int | No
     """The first open second from the midnight of `day` on, None if there is none within the horizon.
 
     Weeks in which no zone changes its offset are alike: only the first week, and the days from each change to a week
-    after it, can bring something new.
+    after it, can bring something new; and so can the days a week after those of which a shut date took something.
     """
     last = day + HORIZON // DAY
     starts = {day}.union(*(changes(zone, day, last) for zone in zones))
-    for later in sorted({start + step for start in starts for step in range(8)}):
+    days = {start + step for start in starts for step in range(8)}
+    if window.calendar is not None:
+        days |= {shut + step for shut in window.calendar.between(day - 2, last) for step in range(6, 10)}
+    for later in sorted(each for each in days if each >= day):
         spans = _spans(window, zones, later)
         if spans:
             return later * DAY + spans[0][0]

@@ -58,6 +58,15 @@ STARTS_OR_STOPS = ("running", "paused", "cancelled")
 """What `run`, `pause`, `resume` and `cancel` do needs their scope here too."""
 
 
+SETTINGS = """When: `useContactTimezoneForCallWindow`, `daysOfWeek`, `dayWindows`, `holidayCalendar` (a country such as "US", a
+part of it such as "US-AL", or an object with `country`, `subdivision`, `dates` that are shut as well and holidays
+that are `open` all the same; dates are YYYY-MM-DD). Again: `retryDelayMinutesNoAnswer`, `…Busy`, `…Error`,
+`…Voicemail`, `retryOnError`, `retryOnVoicemail`, `retryBackoffMode`, `…Multiplier`, `…MaxMinutes`,
+`maxAttemptsNoAnswer`, `…Busy`, `…Error`. How: `priority`, `callsPerSecond`, `ringTimeoutSeconds`,
+`maxCallDurationMinutes`, `voicemailDetectionEnabled`, `voicemailAction`, `voicemailDropMessage`,
+`noAutoComplete`. Other keys are kept as they are""".replace("\n", " ")
+
+
 def _omitted(names: AliasChoices) -> Any:
     """`OMITTED` for a field with an alias."""
     return Field(default_factory=lambda: None, validation_alias=names)
@@ -79,7 +88,7 @@ class NewCampaignBody(Body):
         default=3, validation_alias=ATTEMPTS, description="The first call included. Alias: `maxRetries`, with the same meaning"
     )
     retry_delay_minutes: Delay = 60
-    settings: JsonObject | None = None
+    settings: JsonObject | None = Field(default=None, description=SETTINGS)
 
 
 class CampaignChange(Body):
@@ -96,7 +105,9 @@ class CampaignChange(Body):
     max_concurrent_calls: Count = OMITTED
     max_attempts_per_contact: Attempts = _omitted(ATTEMPTS)
     retry_delay_minutes: Delay = OMITTED
-    settings: JsonObject | None = Field(default=None, description="Merged key by key; null clears a key, or all of them")
+    settings: JsonObject | None = Field(
+        default=None, description=f"Merged key by key; null clears a key, or all of them. {SETTINGS}"
+    )
 
 
 class CampaignQuery(PageQuery):

@@ -61,6 +61,9 @@ def create(
     window: Annotated[str, typer.Option(help="Every day's call window in the contact's zone, HH:MM-HH:MM.")] = "09:00-17:00",
     timezone: Annotated[str, typer.Option(help="IANA zone that --campaign-zone reads it in.")] = "America/New_York",
     campaign_zone: Annotated[bool, typer.Option("--campaign-zone", help="Read the window in --timezone for everybody.")] = False,
+    holidays: Annotated[
+        str | None, typer.Option(help="Call nobody on the public holidays of a country or a part of it, such as US or US-AL.")
+    ] = None,
     concurrency: Annotated[int, typer.Option(help="Most calls at once.", min=1)] = 3,
     attempts: Annotated[int, typer.Option(help="Most attempts per contact, the first included.", min=1, max=50)] = 3,
     retry_minutes: Annotated[int, typer.Option(help="Minutes until the next attempt.", min=0, max=10080)] = 60,
@@ -84,7 +87,7 @@ def create(
         max_concurrent_calls=concurrency,
         max_attempts_per_contact=attempts,
         retry_delay_minutes=retry_minutes,
-        settings={"useContactTimezoneForCallWindow": not campaign_zone},
+        settings={"useContactTimezoneForCallWindow": not campaign_zone, "holidayCalendar": holidays},
     )
 
     async def work(context: ApiContext) -> Mapping[str, Any]:

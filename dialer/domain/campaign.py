@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from dialer.domain.calendar import HolidayCalendar
 from scheduler.backoff import Mode
 from scheduler.windows import CallWindow, Hours, daily
 from scheduler.zones import is_zone
@@ -24,7 +25,6 @@ CLOCK_MARGIN_SECONDS = 60
 
 UNSUPPORTED = frozenset(
     {
-        "holiday_calendar",
         "scheduled_end_at",
         "policy_packs",
         "frequency_caps",
@@ -39,6 +39,9 @@ def _asks(value: Any) -> bool:
     """Whether a setting asks for anything; one that is switched off is kept by doing nothing."""
     return not (value is None or value is False or value in ("", [], {}))
 
+
+OFF = BeforeValidator(lambda value: value if _asks(value) else None)
+"""For a setting that earlier versions took in any form as long as it asked for nothing."""
 
 Minutes = Annotated[int, Field(ge=0, le=10080)]
 Attempts = Annotated[int, Field(ge=1, le=50)]
@@ -63,6 +66,7 @@ class CampaignSettings(BaseModel):
     use_contact_timezone_for_call_window: bool = True
     days_of_week: tuple[Day, ...] | None = None
     day_windows: dict[Day, tuple[DayHours, ...]] | None = None
+    holiday_calendar: Annotated[HolidayCalendar | None, OFF] = None
     zone_policy: Literal["strictest"] = "strictest"
     retry_delay_minutes_no_answer: Minutes | None = None
     retry_delay_minutes_busy: Minutes | None = None
@@ -138,11 +142,12 @@ class CampaignRules:
 
 def _window(start: str, end: str, settings: CampaignSettings) -> CallWindow:
     days = range(7) if settings.days_of_week is None else [DAYS.index(day) for day in settings.days_of_week]
-    usual = daily(start, end, days)
-    if settings.day_windows is None:
-        return usual
-    own = {DAYS.index(day): tuple(Hours.parse(h.start, h.end) for h in hours) for day, hours in settings.day_windows.items()}
-    return CallWindow(tuple(own.get(day, usual.weekly[day]) for day in range(7)))
+    weekly = daily(start, end, days).weekly
+    if settings.day_windows is not None:
+        own = {DAYS.index(day): tuple(Hours.parse(h.start, h.end) for h in hours) for day, hours in settings.day_windows.items()}
+        weekly = tuple(own.get(day, usual) for day, usual in enumerate(weekly))
+    kept = None if settings.holiday_calendar is None else settings.holiday_calendar.calendar()
+    return CallWindow(weekly, kept or None)
 
 
 def _present(**values: int | None) -> dict[str, int]:

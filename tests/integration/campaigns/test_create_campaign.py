@@ -103,7 +103,9 @@ async def test_settings_are_answered_in_snake_case_and_unknown_keys_kept(desk: D
         ({"settings": {"retryBackoffMultiplier": 1}}, "settings.retryBackoffMultiplier"),
         ({"settings": {"dayWindows": {"monday": [{"start": "9", "end": "10:00"}]}}}, "settings.dayWindows.monday.0"),
         ({"settings": {"ringTimeoutSeconds": 30, "ring_timeout_seconds": 20}}, "settings.ringTimeoutSeconds"),
-        ({"settings": {"holidayCalendar": "DE"}}, "settings"),
+        ({"settings": {"policyPacks": ["us-federal"]}}, "settings"),
+        ({"settings": {"holidayCalendar": "Germany"}}, "settings.holidayCalendar"),
+        ({"settings": {"holidayCalendar": {"dates": ["24.12.2026"]}}}, "settings.holidayCalendar.dates.0"),
         ({"colour": "red"}, "colour"),
     ],
 )

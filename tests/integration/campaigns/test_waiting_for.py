@@ -59,6 +59,23 @@ async def test_window_and_the_next_look_after_it_opens(desk: Desk) -> None:
     assert await truth(desk, campaign) == [NOTHING, NOTHING]
 
 
+async def test_a_holiday_is_waited_out_from_midnight_to_midnight_where_the_contact_is(desk: Desk) -> None:
+    """Noon of Monday 5 January 2026, UTC; Twelfth Night begins in Berlin at 23:00."""
+    settings = {"holidayCalendar": {"country": "DE", "subdivision": "BY"}}
+    always = {"callWindowStart": "00:00", "callWindowEnd": "24:00", "maxConcurrentCalls": 1}
+    campaign = (await desk.campaign(await desk.people(2), status="running", settings=settings, **always))["id"]
+    desk.clock.advance(11 * 3600 - 91)
+    assert await truth(desk, campaign) == [NOTHING, "no_free_slot"]
+    await end(desk, campaign, Outcome.ANSWERED)
+    desk.clock.advance(1)
+    assert (await truth(desk, campaign))[1] == "window"
+    assert (await desk.look(campaign))["waiting_for"] == {"reason": "window", "until": "2026-01-06T23:00:00Z"}
+    desk.clock.advance(24 * 3600 + 89)
+    assert (await truth(desk, campaign))[1] == "window"
+    desk.clock.advance(1)
+    assert (await truth(desk, campaign))[1] is NOTHING
+
+
 async def test_next_attempt_and_attempts_exhausted(desk: Desk) -> None:
     campaign = (await desk.campaign(await desk.people(1), status="running", maxAttemptsPerContact=2, retryDelayMinutes=30))["id"]
     assert await truth(desk, campaign) == [NOTHING]

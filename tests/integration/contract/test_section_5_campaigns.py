@@ -302,6 +302,7 @@ UNDERSTOOD: dict[str, Any] = {
     "voicemailDetectionEnabled": False, "voicemailAction": "hangup", "voicemailDropMessage": "Hello",
     "maxCallDurationMinutes": 10,
     "ringTimeoutSeconds": 25, "priority": 7, "callsPerSecond": 2.5, "zonePolicy": "strictest", "callerIdSticky": True,
+    "holidayCalendar": {"country": "US", "subdivision": "AL", "dates": ["2026-12-24"], "open": ["2026-10-12"]},
 }  # fmt: skip
 IN_ANSWERS = {
     "use_contact_timezone_for_call_window", "days_of_week", "day_windows", "retry_delay_minutes_no_answer",
@@ -309,7 +310,7 @@ IN_ANSWERS = {
     "retry_on_voicemail", "retry_backoff_mode", "retry_backoff_multiplier", "retry_backoff_max_minutes", "max_attempts_no_answer",
     "max_attempts_busy", "max_attempts_error", "no_auto_complete", "voicemail_detection_enabled", "voicemail_action",
     "voicemail_drop_message", "max_call_duration_minutes", "ring_timeout_seconds", "priority", "calls_per_second", "zone_policy",
-    "caller_id_sticky",
+    "caller_id_sticky", "holiday_calendar",
 }  # fmt: skip
 
 
@@ -318,6 +319,13 @@ async def test_understood_settings_come_camel_case_and_are_answered_snake_case(d
     assert settings.keys() == IN_ANSWERS
     assert {to_camel(name): value for name, value in settings.items()} == UNDERSTOOD
     assert given(await create(desk, settings=settings), "campaign")["settings"] == settings
+
+
+@pytest.mark.parametrize("calendar", ["US", "US-AL", "DE-BY", {"dates": ["2026-12-24"]}])
+async def test_a_calendar_of_holidays_is_answered_as_it_was_sent(desk: Desk, calendar: Any) -> None:
+    sent = await desk.campaign(settings={"holidayCalendar": calendar})
+    assert sent["settings"] == {"holiday_calendar": calendar}
+    assert given(await edit(desk, sent["id"], settings={"holidayCalendar": None}), "campaign")["settings"] == {}
 
 
 async def test_unknown_settings_are_kept_verbatim(desk: Desk) -> None:
@@ -344,6 +352,7 @@ WRONG_SETTINGS: list[tuple[str, Any]] = [
     ("retryBackoffMultiplier", 1.0), ("retryBackoffMultiplier", 10.1), ("retryBackoffMultiplier", "nan"), ("maxAttemptsBusy", 0),
     ("maxAttemptsError", 51), ("daysOfWeek", ["mon"]), ("voicemailAction", "shout"), ("maxCallDurationMinutes", 0),
     ("ringTimeoutSeconds", "soon"), ("priority", 0), ("callsPerSecond", 0), ("useContactTimezoneForCallWindow", "perhaps"),
+    ("holidayCalendar", "XX"), ("holidayCalendar", "US-XX"), ("holidayCalendar", {"dates": ["tomorrow"]}),
     ("zonePolicy", "loose"), ("callerIdSticky", "perhaps"),
 ]  # fmt: skip
 
@@ -367,7 +376,6 @@ async def test_a_setting_in_both_spellings_is_refused(desk: Desk) -> None:
 
 
 UNKEPT = [
-    "holidayCalendar",
     "scheduledEndAt",
     "policyPacks",
     "frequencyCaps",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from dialer.domain.campaign import UNSUPPORTED, CampaignSettings
+from scheduler.holidays import Calendar
 from scheduler.windows import Hours
 from tests.unit.domain.cases import rules
 
@@ -32,9 +35,50 @@ def test_a_rule_nobody_would_keep_is_refused_not_ignored(key: str) -> None:
 
 
 @pytest.mark.parametrize("off", [None, False, "", [], {}])
-@pytest.mark.parametrize("key", sorted(UNSUPPORTED))
+@pytest.mark.parametrize("key", sorted(UNSUPPORTED | {"holiday_calendar"}))
 def test_a_rule_that_is_switched_off_is_kept_by_everybody(key: str, off: object) -> None:
     assert rules(settings={key: off}) == rules(settings={})
+
+
+@pytest.mark.parametrize(
+    ("given", "calendar"),
+    [
+        ("US", Calendar("US")),
+        ("US-AL", Calendar("US", "AL")),
+        ({"country": "US", "subdivision": "AL"}, Calendar("US", "AL")),
+        ({"country": "US", "subdivision": "US-AL", "dates": None}, Calendar("US", "AL")),
+        ({"dates": ["2026-12-24"]}, Calendar(dates=frozenset({date(2026, 12, 24)}))),
+        (
+            {"country": "DE", "dates": ["2026-12-24", "2026-12-31"], "open": ["2026-10-03"]},
+            Calendar("DE", None, frozenset({date(2026, 12, 24), date(2026, 12, 31)}), frozenset({date(2026, 10, 3)})),
+        ),
+    ],
+)
+def test_a_calendar_in_all_its_spellings_is_the_windows_and_kept_as_it_was_sent(given: object, calendar: Calendar) -> None:
+    settings = {"holiday_calendar": given, "day_windows": {"friday": [{"start": "10:00", "end": "12:00"}]}}
+    assert rules(settings=settings).window.calendar == calendar
+    kept = CampaignSettings.model_validate(settings).model_dump(mode="json", exclude_unset=True)["holiday_calendar"]
+    assert kept == (given if not isinstance(given, dict) or None not in given.values() else given | {"dates": []})
+    assert rules(settings={"holiday_calendar": kept}).window.calendar == calendar
+
+
+def test_a_calendar_without_any_date_is_none() -> None:
+    assert rules(settings={"holiday_calendar": {"dates": []}}) == rules()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "XX", "us", "US-XX", "US-", "-AL", ["US"], 1, True, {"subdivision": "AL"}, {"country": "US", "colour": "red"},
+        {"country": 1},
+        {"dates": ["24.12.2026"]}, {"dates": ["2026-02-30"]}, {"dates": [20_261_224]}, {"dates": ["2026-12-24T00:00:00Z"]},
+        {"dates": "2026-12-24"}, {"open": ["2026-12-25"]}, {"country": "US", "dates": ["2026-12-25"], "open": ["2026-12-25"]},
+        {"dates": ["2026-12-24"] * 1001},
+    ],
+)  # fmt: skip
+def test_what_is_no_calendar(given: object) -> None:
+    with pytest.raises(ValueError, match="holiday_calendar"):
+        rules(settings={"holiday_calendar": given})
 
 
 def test_unknown_settings_are_kept_verbatim() -> None:

@@ -3,20 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from holidays import HolidayBase, country_holidays
+
+from scheduler.holidays import Calendar
 from scheduler.windows import CallWindow
 
 MINUTE = timedelta(minutes=1)
 
 
+@lru_cache
+def _of_country(country: str, subdivision: str | None) -> HolidayBase:
+    return country_holidays(country, subdiv=subdivision)
+
+
+def keeps(calendar: Calendar | None, on: date) -> bool:
+    """Whether the calendar on the wall has this date in red."""
+    if calendar is None:
+        return False
+    if calendar.country is None or on in calendar.dates or on in calendar.opened:
+        return on in calendar.dates
+    return on in _of_country(calendar.country, calendar.subdivision)
+
+
 def shows_open(window: CallWindow, zone: str, at: datetime) -> bool:
     wall = at.astimezone(ZoneInfo(zone))
     second = wall.hour * 3600 + wall.minute * 60 + wall.second
+    if keeps(window.calendar, wall.date()):
+        return False
     for hours in window.weekly[wall.weekday()]:
         if hours.start <= second and (second < hours.end or hours.end < hours.start):
             return True
+    if keeps(window.calendar, wall.date() - timedelta(days=1)):
+        return False
     return any(hours.end < hours.start and second < hours.end for hours in window.weekly[(wall.weekday() - 1) % 7])
 
 

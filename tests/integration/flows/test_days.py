@@ -1,0 +1,35 @@
+"""Which days a campaign calls on, from the release to the dial."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+
+from tests.support.carrier import quick
+from tests.support.engine import engine
+from tests.support.laws import laws_hold
+from tests.support.ledger import seed
+
+ZONE = ("UTC",)
+
+
+def kept(*days: date) -> dict[str, object]:
+    return {"holiday_calendar": {"dates": [day.isoformat() for day in days]}}
+
+
+async def test_nobody_is_released_on_a_holiday(database_url: str, redis_url: str) -> None:
+    async with engine(database_url, redis_url, quick(), running=False) as e:
+        today = datetime.now(UTC).date()
+        s = await seed(e.pool, contacts=2, zones=ZONE, settings=kept(today, today + timedelta(days=1)))
+        assert await e.book.run(s.campaign) == []
+        await e.pool.execute("update campaigns set settings = '{}', rules_version = rules_version + 1")
+        assert len(await e.book.run(s.campaign)) == 2
+        await laws_hold(e.pool)
+
+
+async def test_what_is_released_may_not_ring_into_a_holiday(database_url: str, redis_url: str) -> None:
+    async with engine(database_url, redis_url, quick(), running=False) as e:
+        holiday = datetime.now(UTC).date() + timedelta(days=2)
+        s = await seed(e.pool, contacts=1, zones=ZONE, settings=kept(holiday))
+        assert len(await e.book.run(s.campaign)) == 1
+        midnight = datetime.combine(holiday, time(), UTC)
+        assert await e.pool.fetchval("select not_after from call_attempts") == midnight - timedelta(seconds=30 + 60)
