@@ -41,8 +41,9 @@ class CampaignView:
     """A running campaign that has due work, as the planner sees it.
 
     `weight` ≥ 1 is its share among campaigns. `zone` set: the window is read there; None: in each lane's zones. `margin` is
-    the ring timeout in seconds. `scopes` are the semaphores besides the numbers' (campaign, team, trunk, assistant).
-    `run_remaining` and `calls_per_second` None = no bound. `live` is its count of live attempts.
+    the ring timeout in seconds. No call starts from `last_start` on (None = no such time). `scopes` are the semaphores besides
+    the numbers' (campaign, team, trunk, assistant). `run_remaining` and `calls_per_second` None = no bound. `live` is its count
+    of live attempts.
     """
 
     id: str
@@ -58,6 +59,7 @@ class CampaignView:
     caller_ids: tuple[CallerId, ...]
     lanes: tuple[Lane, ...]
     live: int = 0
+    last_start: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`shut`: (campaign, place set) → when a call may start there next; None = never callable."""
+    """`shut`: (campaign, place set) → when a call may start there next; None = not before the campaign's end, or never."""
 
     releases: tuple[Release, ...]
     shut: Mapping[tuple[str, int], datetime | None]
@@ -155,6 +157,9 @@ def _open_lanes(
     due = 0
     for lane in view.lanes:
         starts, not_after = hours(view.window, lane.zones if view.zone is None else (view.zone,), view.margin)
+        if view.last_start is not None:
+            starts = None if starts is None or starts >= view.last_start else starts
+            not_after = min(not_after, view.last_start)
         if starts != hours.now:
             shut[view.id, lane.place_set] = starts
         elif lane.pending > 0:

@@ -12,8 +12,9 @@ from pydantic import Field
 from dialer.api.auth import may, own_team
 from dialer.api.context import Context
 from dialer.api.idempotency import once
-from dialer.api.shapes import Answer, Body, Id, Instant, JsonObject, Line, Page, PageQuery, Record
+from dialer.api.shapes import Answer, Body, Id, JsonObject, Line, Page, PageQuery, Record
 from dialer.domain.cursor import CALLS
+from dialer.domain.instant import Instant
 from dialer.domain.keys import Caller
 from dialer.domain.outcome import Disposition
 from dialer.flows.calls import get_call, list_calls

@@ -19,7 +19,6 @@ from dialer.api.shapes import (
     Body,
     Count,
     Id,
-    Instant,
     JsonObject,
     Line,
     Name,
@@ -33,6 +32,7 @@ from dialer.api.shapes import (
 )
 from dialer.domain.cursor import CAMPAIGNS
 from dialer.domain.errors import Forbidden
+from dialer.domain.instant import Instant
 from dialer.domain.keys import Caller
 from dialer.domain.machine import CampaignStatus
 from dialer.flows.campaigns.create import NewCampaign, create_campaign
@@ -60,11 +60,12 @@ STARTS_OR_STOPS = ("running", "paused", "cancelled")
 
 SETTINGS = """When: `useContactTimezoneForCallWindow`, `daysOfWeek`, `dayWindows`, `holidayCalendar` (a country such as "US", a
 part of it such as "US-AL", or an object with `country`, `subdivision`, `dates` that are shut as well and holidays
-that are `open` all the same; dates are YYYY-MM-DD). Again: `retryDelayMinutesNoAnswer`, `…Busy`, `…Error`,
-`…Voicemail`, `retryOnError`, `retryOnVoicemail`, `retryBackoffMode`, `…Multiplier`, `…MaxMinutes`,
-`maxAttemptsNoAnswer`, `…Busy`, `…Error`. How: `priority`, `callsPerSecond`, `ringTimeoutSeconds`,
-`maxCallDurationMinutes`, `voicemailDetectionEnabled`, `voicemailAction`, `voicemailDropMessage`,
-`noAutoComplete`. Other keys are kept as they are""".replace("\n", " ")
+that are `open` all the same; dates are YYYY-MM-DD). `scheduledEndAt` (ISO 8601; from then on nobody is called,
+and the campaign pauses with `window_ended`). Again: `retryDelayMinutesNoAnswer`, `…Busy`, `…Error`, `…Voicemail`,
+`retryOnError`, `retryOnVoicemail`, `retryBackoffMode`, `…Multiplier`, `…MaxMinutes`, `maxAttemptsNoAnswer`,
+`…Busy`, `…Error`. How: `priority`, `callsPerSecond`, `ringTimeoutSeconds`, `maxCallDurationMinutes`,
+`voicemailDetectionEnabled`, `voicemailAction`, `voicemailDropMessage`, `noAutoComplete`. Other keys are kept as
+they are""".replace("\n", " ")
 
 
 def _omitted(names: AliasChoices) -> Any:
@@ -162,7 +163,7 @@ class Campaign(Record):
     contacts_answered: int
     started_at: datetime | None
     completed_at: datetime | None
-    pause_reason: str | None
+    pause_reason: str | None = Field(description="`user`, `run_limit` or `window_ended`")
     deleted_at: datetime | None
     created_at: datetime
     updated_at: datetime
@@ -208,7 +209,7 @@ class Waiting(Record):
 
 
 class Estimate(Record):
-    finish_at: datetime | None = Field(description="null: not within 90 days")
+    finish_at: datetime | None = Field(description="null: not within 90 days, or not before the campaign's end")
     calls: int
     slots: int | None
     seconds_per_call: float
@@ -250,7 +251,7 @@ def _answer(row: Any) -> CampaignAnswer:
 async def create(body: NewCampaignBody, caller: Writer, context: Context) -> CampaignAnswer:
     team = own_team(caller, body.team_id)
     new = NewCampaign(**body.given(without=frozenset({"team_id", "settings"})), settings=body.settings or {})
-    return await once(_answer, create_campaign(context.database, team, caller.actor, new))
+    return await once(_answer, create_campaign(context.database, context.clock, team, caller.actor, new))
 
 
 @router.get("/campaigns", summary="List campaigns, newest first")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
 from fastapi import Request
@@ -32,7 +32,6 @@ MOST_JSON = 65_536
 
 DEEPEST_JSON = 16
 
-ISO_INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}.*", re.ASCII)
 DIGITS = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 
 
@@ -66,25 +65,11 @@ def _storable_json(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-def _text_of_time(value: object) -> object:
-    if not isinstance(value, datetime) and not (isinstance(value, str) and ISO_INSTANT.fullmatch(value)):
-        raise ValueError("must be a text such as 2026-03-01T09:00:00Z")
-    return value
-
-
 def _plain_digits(value: object) -> object:
     """The parser behind would also read `5.0`, `1_0` and ` 5`."""
     if isinstance(value, str) and not DIGITS.fullmatch(value):
         raise ValueError("must be a whole number written in digits")
     return value
-
-
-def _utc(at: datetime) -> datetime:
-    if at.tzinfo is None:
-        raise ValueError("has no time zone; write it as UTC such as 2026-03-01T09:00:00Z")
-    if not 1970 <= at.year <= 9998:
-        raise ValueError("must lie between the years 1970 and 9998")
-    return at.astimezone(UTC)
 
 
 Line: TypeAlias = Annotated[str, StringConstraints(max_length=500), AfterValidator(_storable)]
@@ -98,8 +83,6 @@ Name: TypeAlias = Annotated[
 """A short text that says something."""
 Prose: TypeAlias = Annotated[str, StringConstraints(max_length=20_000), AfterValidator(_storable)]
 JsonObject: TypeAlias = Annotated[dict[str, Any], AfterValidator(_storable_json)]
-Instant: TypeAlias = Annotated[datetime, Field(strict=False), BeforeValidator(_text_of_time), AfterValidator(_utc)]
-"""A moment in ISO 8601 with its offset; UTC once read."""
 Count: TypeAlias = Annotated[int, Field(ge=1, le=2_147_483_647)]
 """A positive number that fits the ledger."""
 PLAIN = BeforeValidator(_plain_digits)

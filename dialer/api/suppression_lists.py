@@ -12,10 +12,11 @@ from starlette.exceptions import HTTPException
 
 from dialer.api.context import Context
 from dialer.api.idempotency import once
-from dialer.api.shapes import Answer, Id, Instant, Line, Query, Record
+from dialer.api.shapes import Answer, Id, Line, Query, Record
 from dialer.api.suppressions import Reader, Scope, Writer, owner
 from dialer.api.uploads import described, uploaded
 from dialer.domain.errors import Invalid
+from dialer.domain.instant import Instant
 from dialer.flows.suppression_lists import COLUMNS, ListOptions, import_suppressions, suppressions_csv
 from dialer.store.suppression_lists import Where
 

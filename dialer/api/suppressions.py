@@ -16,9 +16,10 @@ from pydantic import ConfigDict, Field
 from dialer.api.auth import may, own_team
 from dialer.api.context import Context
 from dialer.api.idempotency import once
-from dialer.api.shapes import Answer, Body, Id, Instant, Line, Page, PageQuery, Record
+from dialer.api.shapes import Answer, Body, Id, Line, Page, PageQuery, Record
 from dialer.domain.cursor import SUPPRESSIONS
 from dialer.domain.errors import Forbidden, NotFound
+from dialer.domain.instant import Instant
 from dialer.domain.keys import Caller
 from dialer.flows.suppressions import lift, list_suppressions, suppress
 from dialer.store.suppressions import Entry

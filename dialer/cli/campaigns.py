@@ -64,6 +64,10 @@ def create(
     holidays: Annotated[
         str | None, typer.Option(help="Call nobody on the public holidays of a country or a part of it, such as US or US-AL.")
     ] = None,
+    end_at: Annotated[
+        str | None,
+        typer.Option(help="Call nobody from this time on, ISO 8601 such as 2026-12-31T17:00:00Z; the campaign pauses."),
+    ] = None,
     concurrency: Annotated[int, typer.Option(help="Most calls at once.", min=1)] = 3,
     attempts: Annotated[int, typer.Option(help="Most attempts per contact, the first included.", min=1, max=50)] = 3,
     retry_minutes: Annotated[int, typer.Option(help="Minutes until the next attempt.", min=0, max=10080)] = 60,
@@ -87,12 +91,16 @@ def create(
         max_concurrent_calls=concurrency,
         max_attempts_per_contact=attempts,
         retry_delay_minutes=retry_minutes,
-        settings={"useContactTimezoneForCallWindow": not campaign_zone, "holidayCalendar": holidays},
+        settings={
+            "useContactTimezoneForCallWindow": not campaign_zone,
+            "holidayCalendar": holidays,
+            "scheduledEndAt": end_at,
+        },
     )
 
     async def work(context: ApiContext) -> Mapping[str, Any]:
         found = await find_team(context.database, team)
-        return await create_campaign(context.database, found.id, "cli", new)
+        return await create_campaign(context.database, context.clock, found.id, "cli", new)
 
     _answer(on_means(config, work), json)
 

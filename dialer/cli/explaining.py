@@ -31,6 +31,8 @@ SAID = {
     "trunk_config": "the assistant, its trunk or the campaign's rules are not ready, or the carrier refuses our configuration",
     "window": "outside the call window",
 }
+ENDS = "the campaign ends before; move its end"
+"""What `window` means without a time."""
 READY = "nothing: called at the next look"
 
 
@@ -62,20 +64,26 @@ def print_preflight(seen: Preflight, json: bool) -> None:
     print_fields({name: getattr(seen, name) for name in counts})
     _print_groups((*seen.later_by_reason, *seen.blocked_by_reason), "\nNot now")
     end = seen.estimate.finish_at
-    print(f"\nEstimated finish: {_time(end) if end else 'not within 90 days'}\n{seen.estimate.how}")
+    print(
+        f"\nEstimated finish: {_time(end) if end else 'not within 90 days, or not before the campaign ends'}\n{seen.estimate.how}"
+    )
 
 
 def _waits(waits: Mapping[str, Any] | None, status: str) -> str | None:
     if waits is None:
         return "nothing" if status == "running" else None
     until = waits["until"]
-    said: str = SAID.get(waits["reason"], waits["reason"])
+    said = _said(waits["reason"], until)
     return f"{said}, until {_time(until)}" if until else said
+
+
+def _said(reason: str, until: datetime | None) -> str:
+    return ENDS if reason == "window" and until is None else SAID.get(reason, reason)
 
 
 def _print_groups(groups: Sequence[Group], title: str) -> None:
     if groups:
-        rows = [(g.contacts, SAID.get(g.reason, g.reason) if g.reason else READY, g.until) for g in groups]
+        rows = [(g.contacts, _said(g.reason, g.until) if g.reason else READY, g.until) for g in groups]
         print_table(("contacts", "wait for", "until (first of them)"), rows, title=title)
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from dialer.domain.calendar import HolidayCalendar
+from dialer.domain.instant import Instant
 from scheduler.backoff import Mode
 from scheduler.windows import CallWindow, Hours, daily
 from scheduler.zones import is_zone
@@ -25,7 +27,6 @@ CLOCK_MARGIN_SECONDS = 60
 
 UNSUPPORTED = frozenset(
     {
-        "scheduled_end_at",
         "policy_packs",
         "frequency_caps",
         "use_secondary_phone",
@@ -67,6 +68,7 @@ class CampaignSettings(BaseModel):
     days_of_week: tuple[Day, ...] | None = None
     day_windows: dict[Day, tuple[DayHours, ...]] | None = None
     holiday_calendar: Annotated[HolidayCalendar | None, OFF] = None
+    scheduled_end_at: Annotated[Instant | None, OFF] = None
     zone_policy: Literal["strictest"] = "strictest"
     retry_delay_minutes_no_answer: Minutes | None = None
     retry_delay_minutes_busy: Minutes | None = None
@@ -118,7 +120,8 @@ class RetryPolicy:
 class CampaignRules:
     """Everything the planner, the preflight and the retry decision need to know of a campaign.
 
-    `zone` None: the window is read in each contact's own zones. Seconds everywhere but in `retry`.
+    `zone` None: the window is read in each contact's own zones. `ends`: from then on no call starts and no phone rings; None =
+    never. Seconds everywhere but in `retry`.
     """
 
     version: int
@@ -129,11 +132,17 @@ class CampaignRules:
     weight: int
     calls_per_second: float | None
     retry: RetryPolicy
+    ends: datetime | None
 
     @property
     def margin(self) -> int:
         """How long before the window's end the last call may start to ring, in seconds."""
         return self.ring_seconds + CLOCK_MARGIN_SECONDS
+
+    @property
+    def last_start(self) -> datetime | None:
+        """From when on no call starts because it would ring past the end; None = never."""
+        return None if self.ends is None else self.ends - timedelta(seconds=self.margin)
 
     def zones(self, of_contact: tuple[str, ...]) -> tuple[str, ...]:
         """Where the window is read for a contact that may be in these zones; empty = unknown, and then never open."""
@@ -152,6 +161,12 @@ def _window(start: str, end: str, settings: CampaignSettings) -> CallWindow:
 
 def _present(**values: int | None) -> dict[str, int]:
     return {name: value for name, value in values.items() if value is not None}
+
+
+def end_of(row: Mapping[str, Any]) -> datetime | None:
+    """When a campaign's row says that it ends; of settings that can be read no further too. Raises ValueError where just this one
+    is unreadable."""
+    return CampaignSettings.model_validate({"scheduled_end_at": row["settings"].get("scheduled_end_at")}).scheduled_end_at
 
 
 def rules_of(row: Mapping[str, Any]) -> CampaignRules:
@@ -192,4 +207,5 @@ def rules_of(row: Mapping[str, Any]) -> CampaignRules:
             multiplier=settings.retry_backoff_multiplier,
             cap=settings.retry_backoff_max_minutes,
         ),
+        ends=settings.scheduled_end_at,
     )

@@ -37,8 +37,8 @@ class _Queue:
 
 
 def finish(crowds: Iterable[Crowd], rules: CampaignRules, per_second: float, now: datetime) -> datetime | None:
-    """When the last of `crowds` is called at `per_second` > 0 calls a second; None when that is not within `HORIZON`. `now` when
-    there is nobody to call."""
+    """When the last of `crowds` is called at `per_second` > 0 calls a second; None when that is not within `HORIZON`, or not
+    before the campaign's end. `now` when there is nobody to call."""
     queues = [each for crowd in crowds if (each := _queue(crowd, rules, now)) is not None]
     at = now
     while queues:
@@ -70,11 +70,13 @@ def _queue(crowd: Crowd, rules: CampaignRules, now: datetime) -> _Queue | None:
 def _reopen(queue: _Queue, rules: CampaignRules, at: datetime) -> bool:
     """Find the next span in which calls may start, from `at` on; False when there is none."""
     opens = next_start(rules.window, queue.zones, at, rules.margin)
-    if opens is None:
+    last = rules.last_start
+    if opens is None or (last is not None and opens >= last):
         return False
     closes = closes_at(rules.window, queue.zones, opens)
     queue.opens = opens
-    queue.shuts = None if closes is None else closes - timedelta(seconds=rules.margin)
+    ends = [end for end in (closes and closes - timedelta(seconds=rules.margin), last) if end is not None]
+    queue.shuts = min(ends, default=None)
     return True
 
 

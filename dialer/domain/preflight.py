@@ -20,7 +20,9 @@ LASTING = timedelta(days=1)
 
 
 class Reason(StrEnum):
-    """Why somebody is not called now; the words of the API."""
+    """Why somebody is not called now; the words of the API. `window` without a time: the campaign's end comes first. It is the
+    window of the whole campaign (whose pause is `window_ended`) that does not open again, until somebody moves it; so it is
+    neither `never_callable`, which is final, nor `expired`, which is about one contact."""
 
     WINDOW = "window"
     NEXT_ATTEMPT = "next_attempt"
@@ -80,7 +82,7 @@ class Go:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Not now; `until` None = until somebody does something about it."""
+    """Not now; `until` None = until somebody does something about it, such as moving the campaign's end."""
 
     reason: Reason
     until: datetime | None = None
@@ -152,6 +154,9 @@ def _time(facts: Facts, now: datetime) -> Verdict:
     opens = next_start(facts.rules.window, zones, earliest, facts.rules.margin)
     if opens is None:
         return Never(Reason.NEVER_CALLABLE)
+    last = facts.rules.last_start
+    if last is not None and opens >= last:
+        return Wait(Reason.WINDOW)
     if opens > earliest:
         earliest, reason = opens, Reason.WINDOW
     if reason is not None:
@@ -161,4 +166,5 @@ def _time(facts: Facts, now: datetime) -> Verdict:
     if facts.free == 0:
         return Wait(Reason.NO_FREE_SLOT)
     closes = closes_at(facts.rules.window, zones, now)
-    return Go(now + LASTING if closes is None else closes - timedelta(seconds=facts.rules.margin))
+    not_after = now + LASTING if closes is None else closes - timedelta(seconds=facts.rules.margin)
+    return Go(not_after if last is None else min(not_after, last))

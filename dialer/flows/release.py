@@ -151,4 +151,5 @@ def _view(c: DueCampaign, rules: CampaignRules, zones: Mapping[int, tuple[str, .
         caller_ids=c.numbers,
         lanes=tuple(Lane(place, zones[place], priority, pending) for place, priority, pending in c.lanes),
         live=c.live,
+        last_start=rules.last_start,
     )

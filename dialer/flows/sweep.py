@@ -1,7 +1,8 @@
 """Sweep: the safety net under everything that is said only once. Reads the ledger, asks nobody outside.
 
 Recalls what was claimed and not placed, makes endings of what is written but was not followed, starts campaigns whose hour has
-come, rests those that are done, cancels direct calls that were not made, forgets old receipts, and recounts.
+come and pauses those whose end has come, rests those that are done, cancels direct calls that were not made, forgets old
+receipts, and recounts.
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ class Sweeper:
         metrics.UNKNOWN_ATTEMPTS.set(unknown)
 
     async def _by_the_hour(self) -> None:
+        if ended := await claims.end(self._pool, self._clock.now()):
+            log.info("paused at their end: %s", ", ".join(ended))
+            await self._ringer.wake(f"campaign:{id}" for id in ended)
         started = await claims.start_scheduled(self._pool, self._clock.now())
         if started:
             log.info("started as scheduled: %s", ", ".join(started))

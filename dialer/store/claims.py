@@ -189,6 +189,16 @@ async def start_scheduled(pool: Pool, now: datetime) -> list[str]:
     return [r["id"] for r in await fetch(pool, "start_scheduled", now)]
 
 
+async def end(pool: Pool, now: datetime) -> list[str]:
+    """Campaigns whose end has come, now paused. What is released of them is not placed any more and taken back."""
+    ending = [r["id"] for r in await fetch(pool, "ending", now)]
+    if not ending:
+        return []
+    async with pool.acquire() as connection, connection.transaction():
+        await fetch(connection, "lock_scopes", [f"campaign:{campaign}" for campaign in sorted(ending)])
+        return [r["id"] for r in await fetch(connection, "end", ending, now)]
+
+
 async def rest(pool: Pool, campaigns: Collection[str], now: datetime) -> dict[str, str]:
     """Complete those of these campaigns in which nothing is left, pause those whose run is used up: id → new status."""
     ended = [r["id"] for r in await fetch(pool, "quiet", list(campaigns))]

@@ -6,6 +6,19 @@
 update campaigns set status = 'running', started_at = coalesce(started_at, $1), updated_at = $1
   where status = 'scheduled' and scheduled_start_at <= $1 returning id
 
+-- name: ending
+-- Running and scheduled campaigns whose end has come. $1 now.
+select id from campaigns
+where status in ('running', 'scheduled')
+  and case when settings ->> 'scheduled_end_at' like '____-__-__T%' then (settings ->> 'scheduled_end_at')::timestamptz <= $1 end
+
+-- name: end
+-- Pause them, under their locks and as they stand by then. $1 campaign ids, $2 now.
+update campaigns set status = 'paused', pause_reason = 'window_ended', updated_at = $2
+  where id = any($1::text[]) and status in ('running', 'scheduled')
+    and case when settings ->> 'scheduled_end_at' like '____-__-__T%' then (settings ->> 'scheduled_end_at')::timestamptz <= $2 end
+  returning id
+
 -- name: stale
 -- Claimed, and not placed in time: the bell was lost or nobody was there.
 select id from call_attempts where ended_at is null and state = 'queued'

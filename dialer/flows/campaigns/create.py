@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
+from dialer.domain.campaign import end_of
+from dialer.domain.errors import Invalid
 from dialer.domain.machine import CampaignStatus
 from dialer.flows.campaigns.belonging import check_company, check_voice
 from dialer.flows.campaigns.look import found
@@ -15,6 +17,7 @@ from dialer.store import campaigns
 from dialer.store.database import Database
 from dialer.store.receipts import promised
 from dialer.store.transaction import transaction
+from scheduler.clock import Clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +40,14 @@ class NewCampaign:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-async def create_campaign(database: Database, team: str, actor: str, new: NewCampaign) -> Mapping[str, Any]:
+async def create_campaign(database: Database, clock: Clock, team: str, actor: str, new: NewCampaign) -> Mapping[str, Any]:
     """The campaign's row. Raises `Invalid`, `NotFound` (assistant, number or company of another team) or `Conflict` (a number
     that is inactive, not the assistant's, or of another adapter)."""
     numbers = list(dict.fromkeys(new.from_number_ids))
     values = checked(asdict(new) | {"settings": merged({}, new.settings), "from_number_ids": numbers, "rules_version": 1})
+    ends = end_of(values)
+    if ends is not None and ends <= clock.now():
+        raise Invalid({"settings.scheduledEndAt": "lies in the past, so nobody would ever be called; send a later time"})
     status = CampaignStatus.DRAFT if new.scheduled_start_at is None else CampaignStatus.SCHEDULED
     async with transaction(database, actor) as on:
         await check_voice(on, team, new.assistant_id, numbers)

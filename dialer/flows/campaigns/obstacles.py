@@ -85,6 +85,8 @@ def _blocks(verdict: Verdict) -> bool:
 def sentence(verdict: Verdict) -> str:
     """What speaks against a call, as a person would say it."""
     match verdict:
+        case Wait(Reason.WINDOW, None):
+            return "the campaign ends before it may be called"
         case Wait(reason, until) if until is not None:
             return f"{SAID.get(reason, reason)} until {until:%Y-%m-%dT%H:%M:%SZ}"
         case Wait(reason, _) | Never(reason):

@@ -14,7 +14,7 @@ from dialer.domain.machine import FINAL_CAMPAIGN, CampaignStatus
 from dialer.flows.campaigns.look import alive, found
 from dialer.flows.campaigns.means import Running
 from dialer.flows.campaigns.obstacles import Obstacles, obstacles_of
-from dialer.flows.campaigns.turning import turn
+from dialer.flows.campaigns.turning import check_end, turn
 from dialer.store import campaigns
 from dialer.store.claims import Claimed
 from dialer.store.receipts import unfinished
@@ -51,7 +51,7 @@ async def run_campaign(
     means: Running, team: str, actor: str, campaign: str, *, max_calls: int | None = None, dry_run: bool = False
 ) -> Run:
     """`max_calls` ≥ 1 caps what this run releases, retries included, and replaces what was left of the run before; None lifts
-    the cap. Raises `Invalid`, `NotFound`, or `Conflict` for a campaign that has ended."""
+    the cap. Raises `Invalid`, `NotFound`, or `Conflict` for a campaign that is completed or cancelled, or whose end has come."""
     if max_calls is not None and max_calls < 1:
         raise Invalid({"maxCalls": f"is {max_calls}; send 1 or more, or leave it out for no limit"})
     if dry_run:
@@ -75,6 +75,7 @@ async def _start(means: Running, team: str, actor: str, campaign: str, max_calls
         await found(on, team, campaign)
         scopes = await campaigns.lock_with_queued(on, [campaign])
         row = await alive(on, team, campaign)
+        check_end(row, now)
         if row["status"] != CampaignStatus.RUNNING:
             await turn(on, row, CampaignStatus.RUNNING, now)
         elif max_calls is not None:
@@ -94,6 +95,7 @@ async def _rehearse(means: Running, team: str, campaign: str, max_calls: int | N
         row = await alive(on, team, campaign)
         if row["status"] in FINAL_CAMPAIGN:
             raise Conflict(f"The campaign is {row['status']} and cannot become running.")
+        check_end(row, means.clock.now())
     likely = await means.preview(campaign, max_calls)
     calls = tuple(RunCall(p.enrolment, p.contact, p.to_number, p.from_number, "pending") for p in likely)
     return _answer(calls, await _obstacles(means, campaign, max_calls), dry_run=True)

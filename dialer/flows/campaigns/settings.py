@@ -65,9 +65,11 @@ def checked(row: Mapping[str, Any]) -> dict[str, Any]:
         raise Invalid(faults)
     result = {**row, "settings": settings.model_dump(mode="json", exclude_unset=True)}
     try:
-        rules_of(result)
+        rules = rules_of(result)
     except ValueError as fault:
         raise Invalid({"settings": str(fault)}) from fault
+    if rules.ends is not None and row["scheduled_start_at"] is not None and rules.ends <= row["scheduled_start_at"]:
+        raise Invalid({"settings.scheduledEndAt": "is not after scheduledStartAt; send a later time, or an earlier start"})
     return result
 
 

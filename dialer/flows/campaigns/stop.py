@@ -15,7 +15,7 @@ from dialer.domain.fence import FENCE_SECONDS
 from dialer.domain.machine import CampaignStatus
 from dialer.flows.campaigns.look import alive, found, get_campaign
 from dialer.flows.campaigns.means import Means, Stopping
-from dialer.flows.campaigns.turning import BY_USER, turn
+from dialer.flows.campaigns.turning import BY_USER, check_end, turn
 from dialer.store import campaigns
 from dialer.store.receipts import promised, unfinished
 from dialer.store.transaction import transaction
@@ -45,7 +45,7 @@ async def cancel_campaign(
 
 async def resume_campaign(means: Means, team: str, actor: str, campaign: str) -> Mapping[str, Any]:
     """Go on with a paused campaign; one that paused because its run had used up its calls goes on without that limit. Raises
-    `NotFound`, or `Conflict` for one that was never started or has ended."""
+    `NotFound`, or `Conflict` for one that was never started, is completed or cancelled, or whose end has come."""
     now = means.clock.now()
     async with transaction(means.database, actor) as on:
         await found(on, team, campaign)
@@ -53,6 +53,7 @@ async def resume_campaign(means: Means, team: str, actor: str, campaign: str) ->
         row = await alive(on, team, campaign)
         if row["status"] not in (CampaignStatus.PAUSED, CampaignStatus.RUNNING):
             raise Conflict(f"The campaign is {row['status']}; only a paused one can be resumed.")
+        check_end(row, now)
         if row["status"] == CampaignStatus.PAUSED:
             await turn(on, row, CampaignStatus.RUNNING, now)
         answer = promised(await found(on, team, campaign))

@@ -184,9 +184,10 @@ async def _estimate(on: Transaction, ground: Ground, judged: Sequence[tuple[Mapp
     end = finish(crowds, rules, pace, ground.now) if rules is not None and pace is not None else None
     calls = sum(crowd.contacts for crowd in crowds)
     source = {"campaign": "measured over the campaign's last calls", "team": "measured over the team's last calls"}
+    bounds = "call windows" if rules is None or rules.ends is None else "call windows and before the campaign's end"
     how = (
         f"{calls} contacts once each, {slots if slots is not None else 'unlimited'} at a time, {seconds:.0f} s a call"
-        f" ({source.get(over, 'assumed, too few calls have ended yet')}), only inside call windows;"
+        f" ({source.get(over, 'assumed, too few calls have ended yet')}), only inside {bounds};"
         " retries, daily limits of caller IDs and other campaigns on the same slots come on top."
     )
     return Estimate(end, calls, slots, round(seconds, 1), over, measured, how)

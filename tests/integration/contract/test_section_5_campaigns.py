@@ -303,6 +303,7 @@ UNDERSTOOD: dict[str, Any] = {
     "maxCallDurationMinutes": 10,
     "ringTimeoutSeconds": 25, "priority": 7, "callsPerSecond": 2.5, "zonePolicy": "strictest", "callerIdSticky": True,
     "holidayCalendar": {"country": "US", "subdivision": "AL", "dates": ["2026-12-24"], "open": ["2026-10-12"]},
+    "scheduledEndAt": "2026-12-31T17:00:00Z",
 }  # fmt: skip
 IN_ANSWERS = {
     "use_contact_timezone_for_call_window", "days_of_week", "day_windows", "retry_delay_minutes_no_answer",
@@ -310,7 +311,7 @@ IN_ANSWERS = {
     "retry_on_voicemail", "retry_backoff_mode", "retry_backoff_multiplier", "retry_backoff_max_minutes", "max_attempts_no_answer",
     "max_attempts_busy", "max_attempts_error", "no_auto_complete", "voicemail_detection_enabled", "voicemail_action",
     "voicemail_drop_message", "max_call_duration_minutes", "ring_timeout_seconds", "priority", "calls_per_second", "zone_policy",
-    "caller_id_sticky", "holiday_calendar",
+    "caller_id_sticky", "holiday_calendar", "scheduled_end_at",
 }  # fmt: skip
 
 
@@ -353,7 +354,8 @@ WRONG_SETTINGS: list[tuple[str, Any]] = [
     ("maxAttemptsError", 51), ("daysOfWeek", ["mon"]), ("voicemailAction", "shout"), ("maxCallDurationMinutes", 0),
     ("ringTimeoutSeconds", "soon"), ("priority", 0), ("callsPerSecond", 0), ("useContactTimezoneForCallWindow", "perhaps"),
     ("holidayCalendar", "XX"), ("holidayCalendar", "US-XX"), ("holidayCalendar", {"dates": ["tomorrow"]}),
-    ("zonePolicy", "loose"), ("callerIdSticky", "perhaps"),
+    ("scheduledEndAt", "tomorrow"), ("scheduledEndAt", "2026-12-31T17:00:00"), ("scheduledEndAt", 5),
+    ("scheduledEndAt", "2026-01-05T12:00:00Z"), ("zonePolicy", "loose"), ("callerIdSticky", "perhaps"),
 ]  # fmt: skip
 
 
@@ -376,7 +378,6 @@ async def test_a_setting_in_both_spellings_is_refused(desk: Desk) -> None:
 
 
 UNKEPT = [
-    "scheduledEndAt",
     "policyPacks",
     "frequencyCaps",
     "useSecondaryPhone",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
-from dialer.domain.campaign import UNSUPPORTED, CampaignSettings
+from dialer.domain.campaign import UNSUPPORTED, CampaignSettings, end_of
 from scheduler.holidays import Calendar
 from scheduler.windows import Hours
-from tests.unit.domain.cases import rules
+from tests.unit.domain.cases import row, rules
 
 
 def test_days_of_the_week_and_windows_of_single_days() -> None:
@@ -35,7 +35,7 @@ def test_a_rule_nobody_would_keep_is_refused_not_ignored(key: str) -> None:
 
 
 @pytest.mark.parametrize("off", [None, False, "", [], {}])
-@pytest.mark.parametrize("key", sorted(UNSUPPORTED | {"holiday_calendar"}))
+@pytest.mark.parametrize("key", sorted(UNSUPPORTED | {"holiday_calendar", "scheduled_end_at"}))
 def test_a_rule_that_is_switched_off_is_kept_by_everybody(key: str, off: object) -> None:
     assert rules(settings={key: off}) == rules(settings={})
 
@@ -81,6 +81,14 @@ def test_what_is_no_calendar(given: object) -> None:
         rules(settings={"holiday_calendar": given})
 
 
+def test_an_end_is_read_in_its_own_zone_and_kept_in_utc() -> None:
+    settings = {"scheduled_end_at": "2026-12-31T17:00:00-05:00"}
+    assert rules(settings=settings).ends == end_of(row(settings=settings)) == datetime(2026, 12, 31, 22, tzinfo=UTC)
+    kept = CampaignSettings.model_validate(settings).model_dump(mode="json", exclude_unset=True)
+    assert kept == {"scheduled_end_at": "2026-12-31T22:00:00Z"}
+    assert rules().ends is None and end_of(row()) is None
+
+
 def test_unknown_settings_are_kept_verbatim() -> None:
     assert CampaignSettings.model_validate({"colour": ["red"]}).model_dump()["colour"] == ["red"]
 
@@ -96,6 +104,9 @@ def test_unknown_settings_are_kept_verbatim() -> None:
         {"settings": {"ring_timeout_seconds": 4}},
         {"settings": {"days_of_week": ["someday"]}},
         {"settings": {"retry_backoff_multiplier": 1}},
+        {"settings": {"scheduled_end_at": "tomorrow"}},
+        {"settings": {"scheduled_end_at": "2026-12-31T17:00:00"}},
+        {"settings": {"scheduled_end_at": 1_798_736_400}},
     ],
 )
 def test_what_cannot_be_read_is_an_error(changes: dict[str, object]) -> None:

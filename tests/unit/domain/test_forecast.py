@@ -55,6 +55,17 @@ def test_whoever_can_never_be_called_is_left_aside() -> None:
     assert finish([crowd(10), crowd(99, ())], rules(), 1, NOW) == NOW + timedelta(seconds=10)
 
 
+def test_whom_the_end_of_the_campaign_leaves_over_has_no_finish() -> None:
+    """600 calls take 20 minutes at this pace; no call starts in the last minute and a half."""
+
+    def end(minutes: float) -> datetime | None:
+        at = NOW + timedelta(minutes=minutes)
+        return finish([crowd(600)], rules(settings={"scheduled_end_at": at.isoformat()}), 0.5, NOW)
+
+    assert end(21.6) == end(60) == NOW + timedelta(minutes=20)
+    assert end(21.4) is None
+
+
 @pytest.mark.parametrize("contacts", [100_000_000, 90 * 24 * 3600 + 100])
 def test_beyond_ninety_days_nothing_is_foretold(contacts: int) -> None:
     assert finish([crowd(contacts)], DAYTIME, 1, NOW) is None

@@ -9,10 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dialer.domain.campaign import CampaignRules
 from dialer.domain.machine import CampaignStatus
 from dialer.domain.preflight import Facts, Go, Never, Reason, Verdict, Wait, preflight
 from scheduler.windows import is_open
 from tests.unit.domain.cases import NOW, rules
+
+
+def ending(at: datetime) -> CampaignRules:
+    return rules(settings={"scheduled_end_at": at.isoformat()})
+
 
 FREE = Facts(
     campaign_status=CampaignStatus.RUNNING,
@@ -52,6 +58,17 @@ FREE = Facts(
         ({"busy": True}, Wait(Reason.NUMBER_BUSY)),
         ({"free": 0}, Wait(Reason.NO_FREE_SLOT)),
         ({"free": None}, Go(NOW + timedelta(days=1))),
+        ({"rules": ending(NOW + timedelta(hours=3))}, Go(NOW + timedelta(hours=3, seconds=-90))),
+        ({"rules": ending(NOW + timedelta(seconds=91))}, Go(NOW + timedelta(seconds=1))),
+        ({"rules": ending(NOW + timedelta(seconds=90))}, Wait(Reason.WINDOW)),
+        ({"rules": ending(NOW - timedelta(days=9))}, Wait(Reason.WINDOW)),
+        (
+            {"rules": ending(NOW + timedelta(hours=1)), "next_attempt_at": NOW + timedelta(minutes=5)},
+            Wait(Reason.NEXT_ATTEMPT, NOW + timedelta(minutes=5)),
+        ),
+        ({"rules": ending(NOW + timedelta(hours=1)), "next_attempt_at": NOW + timedelta(hours=1)}, Wait(Reason.WINDOW)),
+        ({"rules": ending(NOW + timedelta(hours=1)), "suppressed_until": NOW + timedelta(hours=2)}, Wait(Reason.WINDOW)),
+        ({"rules": ending(NOW - timedelta(days=9)), "zones": ()}, Never(Reason.NEVER_CALLABLE)),
     ],
 )
 def test_each_reason(changes: dict[str, object], expected: Verdict) -> None:

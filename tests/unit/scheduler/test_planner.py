@@ -65,6 +65,22 @@ def test_too_near_its_end_is_shut() -> None:
     assert made.shut == {("camp_a", 1): datetime(2026, 1, 6, 9, tzinfo=UTC)}
 
 
+def test_no_call_starts_that_would_ring_past_the_campaigns_end() -> None:
+    """Its last start is the end less the margin; a window that shuts before is what counts."""
+    last = NOON.replace(hour=15)
+    view = campaign(window=OFFICE, last_start=last)
+    (release,) = plan(Snapshot(last - timedelta(seconds=1), (view,), {})).releases
+    assert release.lanes[0].not_after == last
+    for now in (last, last + timedelta(days=1)):
+        made = plan(Snapshot(now, (view,), {}))
+        assert made.releases == ()
+        assert made.shut == {("camp_a", 1): None}
+    before = plan(Snapshot(NOON.replace(hour=7), (view,), {}))
+    assert before.shut == {("camp_a", 1): NOON.replace(hour=9)}
+    (release,) = plan(Snapshot(NOON, (replace(view, last_start=NOON.replace(hour=20)),), {})).releases
+    assert release.lanes[0].not_after == NOON.replace(hour=16, minute=59, second=30)
+
+
 def test_an_unknown_place_is_never_called_in_the_contacts_zone() -> None:
     nowhere = campaign(lanes=(Lane(7, (), 0, 3),))
     made = plan(Snapshot(NOON, (nowhere,), {}))
@@ -133,6 +149,7 @@ def views(draw: st.DrawFn, name: str) -> CampaignView:
         caller_ids=tuple(CallerId(each, "+4930123456", draw(st.integers(0, 5)), f"number:{each}") for each in sorted(chosen)),
         lanes=tuple(Lane(index, zones, draw(st.integers(0, 3)), draw(st.integers(0, 30))) for index, zones in enumerate(places)),
         live=draw(st.integers(0, 5)),
+        last_start=draw(st.none() | st.integers(-100, 100_000).map(lambda seconds: NOON + timedelta(seconds=seconds))),
     )
 
 
@@ -163,7 +180,9 @@ def spent(snapshot: Snapshot, made: Plan) -> Counter[str]:
 
 
 def may_start(view: CampaignView, lane: Lane, at: datetime) -> bool:
-    """By the wall clock: open now and on every second until the phone has rung its time."""
+    """By the wall clock: open now and on every second until the phone has rung its time, and before the campaign's last start."""
+    if view.last_start is not None and at >= view.last_start:
+        return False
     zones = lane.zones if view.zone is None else (view.zone,)
     if zones == ("Mars/Phobos",):
         return False
@@ -204,6 +223,7 @@ def test_a_lane_is_open_by_the_wall_or_shut_until_it_is(snapshot: Snapshot) -> N
             if lane.place_set in dialled:
                 assert now
                 assert snapshot.now < dialled[lane.place_set].not_after
+                assert view.last_start is None or dialled[lane.place_set].not_after <= view.last_start
             elif not now:
                 opens = made.shut[view.id, lane.place_set]
                 assert opens is None or (opens > snapshot.now and may_start(view, lane, opens))
