@@ -61,7 +61,8 @@ STARTS_OR_STOPS = ("running", "paused", "cancelled")
 SETTINGS = """When: `useContactTimezoneForCallWindow`, `daysOfWeek`, `dayWindows`, `holidayCalendar` (a country such as "US", a
 part of it such as "US-AL", or an object with `country`, `subdivision`, `dates` that are shut as well and holidays
 that are `open` all the same; dates are YYYY-MM-DD). `scheduledEndAt` (ISO 8601; from then on nobody is called,
-and the campaign pauses with `window_ended`). Again: `retryDelayMinutesNoAnswer`, `…Busy`, `…Error`, `…Voicemail`,
+and the campaign pauses with `window_ended`), `contactExpiryDays` (1–3650; a contact that still waits so long
+after its enrolment is skipped as `expired`). Again: `retryDelayMinutesNoAnswer`, `…Busy`, `…Error`, `…Voicemail`,
 `retryOnError`, `retryOnVoicemail`, `retryBackoffMode`, `…Multiplier`, `…MaxMinutes`, `maxAttemptsNoAnswer`,
 `…Busy`, `…Error`. How: `priority`, `callsPerSecond`, `ringTimeoutSeconds`, `maxCallDurationMinutes`,
 `voicemailDetectionEnabled`, `voicemailAction`, `voicemailDropMessage`, `noAutoComplete`. Other keys are kept as

@@ -68,6 +68,9 @@ def create(
         str | None,
         typer.Option(help="Call nobody from this time on, ISO 8601 such as 2026-12-31T17:00:00Z; the campaign pauses."),
     ] = None,
+    expiry_days: Annotated[
+        int | None, typer.Option(help="Days after its enrolment from which on a contact is not called any more.", min=1, max=3650)
+    ] = None,
     concurrency: Annotated[int, typer.Option(help="Most calls at once.", min=1)] = 3,
     attempts: Annotated[int, typer.Option(help="Most attempts per contact, the first included.", min=1, max=50)] = 3,
     retry_minutes: Annotated[int, typer.Option(help="Minutes until the next attempt.", min=0, max=10080)] = 60,
@@ -95,6 +98,7 @@ def create(
             "useContactTimezoneForCallWindow": not campaign_zone,
             "holidayCalendar": holidays,
             "scheduledEndAt": end_at,
+            "contactExpiryDays": expiry_days,
         },
     )
 

@@ -16,6 +16,7 @@ SAID = {
     "attempts_exhausted": "all attempts are used up",
     "caller_ids_exhausted": "no caller ID is active, or those that are have used up their day",
     "do_not_call": "do not call",
+    "expired": "it has waited too long since it was enrolled",
     "never_callable": "the call window never opens there, or the time zone is unknown",
     "next_attempt": "the next attempt is not due yet",
     "no_free_slot": "every slot is taken; the next call that ends gives one back",

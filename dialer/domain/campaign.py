@@ -31,7 +31,6 @@ UNSUPPORTED = frozenset(
         "frequency_caps",
         "use_secondary_phone",
         "local_presence",
-        "contact_expiry_days",
     }
 )
 
@@ -44,6 +43,14 @@ def _asks(value: Any) -> bool:
 OFF = BeforeValidator(lambda value: value if _asks(value) else None)
 """For a setting that earlier versions took in any form as long as it asked for nothing."""
 
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("is no number; send days, from 1 to 3650")
+    return value
+
+
+Days = Annotated[int, Field(ge=1, le=3650), BeforeValidator(_number)]
 Minutes = Annotated[int, Field(ge=0, le=10080)]
 Attempts = Annotated[int, Field(ge=1, le=50)]
 
@@ -69,6 +76,7 @@ class CampaignSettings(BaseModel):
     day_windows: dict[Day, tuple[DayHours, ...]] | None = None
     holiday_calendar: Annotated[HolidayCalendar | None, OFF] = None
     scheduled_end_at: Annotated[Instant | None, OFF] = None
+    contact_expiry_days: Annotated[Days | None, OFF] = None
     zone_policy: Literal["strictest"] = "strictest"
     retry_delay_minutes_no_answer: Minutes | None = None
     retry_delay_minutes_busy: Minutes | None = None
@@ -121,7 +129,8 @@ class CampaignRules:
     """Everything the planner, the preflight and the retry decision need to know of a campaign.
 
     `zone` None: the window is read in each contact's own zones. `ends`: from then on no call starts and no phone rings; None =
-    never. Seconds everywhere but in `retry`.
+    never. `expiry`: how long after its enrolment a contact that waits is still called; None = for ever. Seconds everywhere but in
+    `retry`.
     """
 
     version: int
@@ -133,6 +142,7 @@ class CampaignRules:
     calls_per_second: float | None
     retry: RetryPolicy
     ends: datetime | None
+    expiry: timedelta | None
 
     @property
     def margin(self) -> int:
@@ -143,6 +153,10 @@ class CampaignRules:
     def last_start(self) -> datetime | None:
         """From when on no call starts because it would ring past the end; None = never."""
         return None if self.ends is None else self.ends - timedelta(seconds=self.margin)
+
+    def expires(self, enrolled_at: datetime) -> datetime | None:
+        """From when on a contact that was enrolled then is not called any more; None = never."""
+        return None if self.expiry is None else enrolled_at + self.expiry
 
     def zones(self, of_contact: tuple[str, ...]) -> tuple[str, ...]:
         """Where the window is read for a contact that may be in these zones; empty = unknown, and then never open."""
@@ -208,4 +222,5 @@ def rules_of(row: Mapping[str, Any]) -> CampaignRules:
             cap=settings.retry_backoff_max_minutes,
         ),
         ends=settings.scheduled_end_at,
+        expiry=None if settings.contact_expiry_days is None else timedelta(seconds=settings.contact_expiry_days * 86_400),
     )

@@ -109,6 +109,22 @@ def recall(
     return replace(turn, enrolment=ContactStatus.PENDING, next_at=at)
 
 
+EXPIRED = "expired"
+
+
+def expire(was: Standing, now: datetime) -> Turn:
+    """Take back an attempt whose contact has expired since it was released: skipped, by the outcome it had."""
+    return replace(recall(was, EXPIRED, now, now), enrolment=ContactStatus.SKIPPED, next_at=None)
+
+
+def in_time(turn: Turn, expires_at: datetime | None) -> Turn:
+    """The turn of a contact that is not called any more from `expires_at` on (None = never): what would bring it back only then
+    ends as expired."""
+    if turn.enrolment is not ContactStatus.PENDING or turn.next_at is None or expires_at is None or turn.next_at < expires_at:
+        return turn
+    return replace(turn, enrolment=ContactStatus.SKIPPED, reason=EXPIRED, next_at=None)
+
+
 def excuse(was: Standing, fault: Fault, reason: str, now: datetime, *, cause: str | None = None, refusals: int = 0) -> Turn:
     """Take back an attempt that the carrier or the way to it refused: not counted, but bounded. `refusals`: how often that
     happened before to just this contact."""

@@ -41,6 +41,7 @@ class Reason(StrEnum):
     NOT_STARTED = "not_started"
     ATTEMPTS_EXHAUSTED = "attempts_exhausted"
     QUARANTINED = "quarantined"
+    EXPIRED = "expired"
     ENDED = "ended"
 
 
@@ -50,7 +51,8 @@ class Facts:
     `free` None = no limit; `busy` = a live attempt to this person or number exists elsewhere; `starts_at` the appointed time of a
     campaign that waits for it; `held` why a breaker holds the trunk or the campaign back, and `held_until` when it is tried next,
     if that may help; `caller_ids_at` when those whose day is used up may be shown again; `deferred` why `next_attempt_at` lies
-    ahead, where it is not the delay of a retry; `given_up` why the contact is not called any more."""
+    ahead, where it is not the delay of a retry; `given_up` why the contact is not called any more; `expires_at` from when on it
+    is not, None = never."""
 
     campaign_status: CampaignStatus
     pause_reason: str | None
@@ -71,6 +73,7 @@ class Facts:
     caller_ids_at: datetime | None = None
     deferred: Reason | None = None
     given_up: Reason | None = None
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,8 @@ def _never(facts: Facts, now: datetime) -> Never | None:
         return Never(Reason.NO_PHONE)
     if facts.campaign_status in (CampaignStatus.COMPLETED, CampaignStatus.CANCELLED):
         return Never(Reason.ENDED)
+    if facts.expires_at is not None and facts.expires_at <= now:
+        return Never(Reason.EXPIRED)
     if (
         facts.rules is not None
         and next_start(facts.rules.window, facts.rules.zones(facts.zones), now, facts.rules.margin) is None
@@ -154,6 +159,8 @@ def _time(facts: Facts, now: datetime) -> Verdict:
     opens = next_start(facts.rules.window, zones, earliest, facts.rules.margin)
     if opens is None:
         return Never(Reason.NEVER_CALLABLE)
+    if facts.expires_at is not None and opens >= facts.expires_at:
+        return Never(Reason.EXPIRED)
     last = facts.rules.last_start
     if last is not None and opens >= last:
         return Wait(Reason.WINDOW)
@@ -167,4 +174,4 @@ def _time(facts: Facts, now: datetime) -> Verdict:
         return Wait(Reason.NO_FREE_SLOT)
     closes = closes_at(facts.rules.window, zones, now)
     not_after = now + LASTING if closes is None else closes - timedelta(seconds=facts.rules.margin)
-    return Go(not_after if last is None else min(not_after, last))
+    return Go(min(at for at in (not_after, last, facts.expires_at) if at is not None))

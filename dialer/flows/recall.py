@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from dialer.domain.attempt import Turn
-from dialer.domain.conclude import recall
+from dialer.domain.conclude import expire, recall
 from dialer.domain.machine import AttemptState
 from dialer.domain.outcome import Disposition
 from dialer.domain.preflight import Facts, Go, Never, Reason, Verdict, Wait, preflight
-from dialer.flows.settle import Case
+from dialer.flows.settle import Case, expires_at
 
 BREATH = timedelta(seconds=1)
 """How long a contact rests that nothing speaks against: its claim came too late, or its rules had just changed."""
@@ -30,6 +30,8 @@ def refuse(case: Case, held: Reason | None = None) -> Turn | None:
             return recall(standing, reason, case.now, case.now, never=Disposition.DO_NOT_CALL)
         case Never(Reason.NO_PHONE as reason):
             return recall(standing, reason, case.now, case.now, never=Disposition.INVALID_NUMBER)
+        case Never(Reason.EXPIRED) if (expires := expires_at(case)) is not None and expires <= case.now:
+            return expire(standing, case.now)
         case Never(reason):
             return recall(standing, reason, case.now + BREATH, case.now)
 
@@ -51,5 +53,6 @@ def verdict(case: Case, held: Reason | None = None) -> Verdict:
         caller_ids=1 if stand.caller_id_active else 0,
         trunk_ready=stand.assistant_enabled,
         held=held,
+        expires_at=expires_at(case),
     )
     return preflight(facts, case.now)

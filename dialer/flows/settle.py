@@ -18,6 +18,7 @@ from adapters.events import CallEvent
 from adapters.failpoints import failpoint
 from dialer.domain.attempt import Turn
 from dialer.domain.campaign import CampaignRules
+from dialer.domain.conclude import in_time
 from dialer.domain.machine import AttemptState, ContactStatus
 from dialer.flows.gather import Gather
 from dialer.flows.release import RulesReader
@@ -45,6 +46,11 @@ class Case:
     rules: CampaignRules | None
     zones: tuple[str, ...]
     now: datetime
+
+
+def expires_at(case: Case) -> datetime | None:
+    """From when on the contact is not called any more."""
+    return None if case.rules is None else case.rules.expires(case.stand.enrolled_at)
 
 
 Decide: TypeAlias = Callable[[Case], Turn | None]
@@ -152,7 +158,7 @@ class Settler:
             wish.attempt: self._known[wish.attempt] for wish in wishes.values() if wish.forward and wish.attempt in self._known
         }
         turns = await self._decide_on({i: wish for i, wish in wishes.items() if wish.attempt in known}, known, now)
-        unsure = {i for i, turn in turns.items() if turn.enrolment is ContactStatus.PENDING}
+        unsure = {i for i, turn in turns.items() if turn.enrolment in (ContactStatus.PENDING, ContactStatus.SKIPPED)}
         rest = {i: wish for i, wish in wishes.items() if wish.attempt not in known or i in unsure}
         if rest:
             stands = await attempts.standing(self._pool, [wish.attempt for wish in rest.values()], now)
@@ -171,12 +177,13 @@ class Settler:
             if stand is None:
                 continue
             try:
-                turn = wish.decide(Case(stand, rules.get(stand.standing.campaign), zones[stand.place_set], now))
+                case = Case(stand, rules.get(stand.standing.campaign), zones[stand.place_set], now)
+                turn = wish.decide(case)
             except Exception:  # one attempt that cannot be decided must not hold up the others in the batch
                 log.exception("attempt %s: nothing could be decided; the sweep asks again", wish.attempt)
                 continue
             if turn is not None:
-                turns[index] = turn
+                turns[index] = turn = in_time(turn, expires_at(case))
                 if turn.next_at is not None:
                     failpoint("K8")
         return turns

@@ -1,8 +1,8 @@
 """Sweep: the safety net under everything that is said only once. Reads the ledger, asks nobody outside.
 
 Recalls what was claimed and not placed, makes endings of what is written but was not followed, starts campaigns whose hour has
-come and pauses those whose end has come, rests those that are done, cancels direct calls that were not made, forgets old
-receipts, and recounts.
+come and pauses those whose end has come, lets contacts expire, rests campaigns that are done, cancels direct calls that were not
+made, forgets old receipts, and recounts.
 """
 
 from __future__ import annotations
@@ -48,6 +48,9 @@ class Sweeper:
         if ended := await claims.end(self._pool, self._clock.now()):
             log.info("paused at their end: %s", ", ".join(ended))
             await self._ringer.wake(f"campaign:{id}" for id in ended)
+        if expired := await claims.expire(self._pool, self._clock.now()):
+            log.info("expired: %s", ", ".join(f"{n} of {campaign}" for campaign, n in sorted(expired.items())))
+            await claims.rest(self._pool, expired, self._clock.now())
         started = await claims.start_scheduled(self._pool, self._clock.now())
         if started:
             log.info("started as scheduled: %s", ", ".join(started))

@@ -48,6 +48,7 @@ class Stand:
 
     standing: Standing
     place_set: int
+    enrolled_at: datetime
     campaign_version: int
     campaign_status: CampaignStatus
     pause_reason: str | None
@@ -153,6 +154,7 @@ def _stand(r: asyncpg.Record, now: datetime) -> Stand:
             r["suppressed_until"],
         ),
         r["place_set_id"],
+        r["enrolled_at"],
         r["campaign_version"],
         CampaignStatus(r["campaign_status"]),
         r["pause_reason"],

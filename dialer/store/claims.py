@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -14,6 +15,15 @@ from dialer.domain.campaign import CampaignRules
 from dialer.store.database import Pool
 from dialer.store.statements import fetch, fetch_locking
 from scheduler.planner import CallerId, Release
+
+EVER = datetime(1970, 1, 1, tzinfo=UTC)
+"""Before anybody was enrolled."""
+
+EXPIRE_AT_ONCE = 2000
+"""Contacts that expire in one statement, behind which their campaigns' claims wait."""
+
+EXPIRE_ROUNDS = 10
+"""How many such statements make a sweep; the next one goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +137,7 @@ async def claim(pool: Pool, claims: Sequence[Claim], now: datetime, *, wait: boo
              c.rules.ring_seconds, c.rules.limit_seconds) for c in claims
         ], 8),
         *_columns([(campaign, lane.place_set, lane.priority, lane.not_after) for campaign, lane in lanes], 4),
-        *_columns(ranked, 4), lasting, wait=wait,
+        *_columns(ranked, 4), lasting, [_enrolled_after(c.rules, now) for c in claims], wait=wait,
     )  # fmt: skip
     rows = await failpoint_during("K9", work)
     return [
@@ -153,8 +163,14 @@ async def peek(pool: Pool, claim: Claim, most: int | None, now: datetime) -> lis
     nothing."""
     lanes = claim.release.lanes
     count = claim.release.count if most is None else min(most, claim.release.count)
-    rows = await fetch(pool, "peek", now, claim.campaign.id, count, [o.place_set for o in lanes], [o.priority for o in lanes])
+    rows = await fetch(pool, "peek", now, claim.campaign.id, count, [o.place_set for o in lanes], [o.priority for o in lanes],
+                       _enrolled_after(claim.rules, now))  # fmt: skip
     return [Prospect(r["id"], r["contact_id"], r["to_number"], shown) for r, (_, shown) in zip(rows, slots(claim), strict=False)]
+
+
+def _enrolled_after(rules: CampaignRules, now: datetime) -> datetime:
+    """Whoever was enrolled after this has not expired."""
+    return EVER if rules.expiry is None else now - rules.expiry
 
 
 def slots(claim: Claim) -> Iterable[tuple[str, str]]:
@@ -197,6 +213,19 @@ async def end(pool: Pool, now: datetime) -> list[str]:
     async with pool.acquire() as connection, connection.transaction():
         await fetch(connection, "lock_scopes", [f"campaign:{campaign}" for campaign in sorted(ending)])
         return [r["id"] for r in await fetch(connection, "end", ending, now)]
+
+
+async def expire(pool: Pool, now: datetime) -> dict[str, int]:
+    """Skip whoever has waited too long, in several commits: campaign id → how many."""
+    gone: Counter[str] = Counter()
+    for _ in range(EXPIRE_ROUNDS):
+        late = [r["id"] for r in await fetch(pool, "expiring", now)]
+        if not late:
+            break
+        async with pool.acquire() as connection, connection.transaction():
+            await fetch(connection, "lock_scopes", [f"campaign:{campaign}" for campaign in late])
+            gone.update(r["campaign_id"] for r in await fetch(connection, "expire", late, now, EXPIRE_AT_ONCE))
+    return gone
 
 
 async def rest(pool: Pool, campaigns: Collection[str], now: datetime) -> dict[str, str]:

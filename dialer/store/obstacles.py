@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from dialer.store.rows import Row, all_rows, one_row
 from dialer.store.transaction import Transaction
@@ -43,7 +43,7 @@ async def of_contacts(on: Transaction, enrolments: Collection[str], now: datetim
     """Per enrolment what concerns it alone. `suppressed_until` far beyond any date = for ever; `busy`: the person or the number
     is being called already."""
     statement = written("""
-        select t.id, t.status, t.reason, t.to_number, t.next_attempt_at, p.do_not_call, z.zones,
+        select t.id, t.status, t.reason, t.to_number, t.next_attempt_at, t.created_at, p.do_not_call, z.zones,
                (select max(coalesce(x.expires_at, 'infinity')) from suppressions x
                 where x.phone_number = t.to_number and (x.expires_at is null or x.expires_at > :now)
                   and (x.scope = 'global' or (x.scope = 'team' and x.team_id = t.team_id) or x.campaign_id = t.campaign_id))
@@ -76,17 +76,20 @@ async def heads(on: Transaction, campaign: str) -> list[str]:
     return list((await on.execute(statement, {"campaign": campaign})).scalars())
 
 
-async def crowds(on: Transaction, campaign: str, now: datetime) -> list[Row]:
+async def crowds(on: Transaction, campaign: str, now: datetime, expiry: timedelta | None) -> list[Row]:
     """The campaign's pending contacts in groups that one verdict holds for: `n` of them in the same `zones`, due by now or in the
     same hour from `next_attempt_at` on (the earliest of them), with the same `do_not_call`, `suppressed_until`, `busy` and
-    `no_number`, put off for the same `reason`. One pass over them, 100,000 in half a second."""
+    `no_number`, put off for the same `reason`, and, where they expire so long after their enrolment, enrolled in the same hour
+    from `enrolled_at` on, expired or not. One pass over them, 100,000 in half a second."""
     statement = written("""
         with live as materialized (
           select contact_id, team_id, trunk, to_number from call_attempts where ended_at is null
         ), trunk as materialized (
           select s.adapter as name, c.team_id from campaigns c join assistants s on s.id = c.assistant_id where c.id = :campaign
         ), people as (
-          select t.place_set_id, t.next_attempt_at, p.do_not_call, t.to_number is null as no_number,
+          select t.place_set_id, t.next_attempt_at, t.created_at, p.do_not_call, t.to_number is null as no_number,
+                 t.created_at <= cast(:since as timestamptz) as expired,
+                 case when cast(:since as timestamptz) is not null then date_trunc('hour', t.created_at) end as born,
                  case when t.next_attempt_at > :now then date_trunc('hour', t.next_attempt_at) end as hour,
                  case when t.next_attempt_at > :now then t.reason end as reason,
                  t.contact_id in (select contact_id from live)
@@ -99,11 +102,16 @@ async def crowds(on: Transaction, campaign: str, now: datetime) -> list[Row]:
           from campaign_contacts t join contacts p on p.id = t.contact_id
           where t.campaign_id = :campaign and t.waiting)
         select g.*, z.zones from (
-          select place_set_id, do_not_call, no_number, hour, reason, busy, suppressed_until,
-                 count(*) as n, min(next_attempt_at) as next_attempt_at
-          from people group by 1, 2, 3, 4, 5, 6, 7) g
+          select place_set_id, do_not_call, no_number, hour, reason, busy, suppressed_until, born, expired,
+                 count(*) as n, min(next_attempt_at) as next_attempt_at, min(created_at) as enrolled_at
+          from people group by 1, 2, 3, 4, 5, 6, 7, 8, 9) g
         join place_sets z on z.id = g.place_set_id order by g.next_attempt_at, g.place_set_id""")
-    return all_rows(await on.execute(statement, {"campaign": campaign, "now": now}))
+    return all_rows(await on.execute(statement, {"campaign": campaign, "now": now, "since": _since(now, expiry)}))
+
+
+def _since(now: datetime, expiry: timedelta | None) -> datetime | None:
+    """Whoever was enrolled by then has expired."""
+    return None if expiry is None else now - expiry
 
 
 async def endings(on: Transaction, campaign: str) -> list[Row]:
@@ -114,26 +122,31 @@ async def endings(on: Transaction, campaign: str) -> list[Row]:
     return all_rows(await on.execute(statement, {"campaign": campaign}))
 
 
-async def pending_groups(on: Transaction, campaign: str, now: datetime) -> list[Row]:
-    """The campaign's pending contacts by place and by whether they are due: `place_set_id`, `zones`, `later`, `n` and the
-    earliest `next_attempt_at`."""
+async def pending_groups(on: Transaction, campaign: str, now: datetime, expiry: timedelta | None) -> list[Row]:
+    """The campaign's pending contacts by place and by whether they are due and have expired: `place_set_id`, `zones`, `later`,
+    `expired`, `n`, the earliest `next_attempt_at` and the newest `enrolled_at`."""
     statement = written("""
         select g.*, z.zones from (
-          select place_set_id, next_attempt_at > :now as later, count(*) as n, min(next_attempt_at) as next_attempt_at
-          from campaign_contacts where campaign_id = :campaign and waiting group by 1, 2) g
-        join place_sets z on z.id = g.place_set_id order by g.place_set_id, g.later""")
-    return all_rows(await on.execute(statement, {"campaign": campaign, "now": now}))
+          select place_set_id, next_attempt_at > :now as later,
+                 coalesce(created_at <= cast(:since as timestamptz), false) as expired,
+                 count(*) as n, min(next_attempt_at) as next_attempt_at, max(created_at) as enrolled_at
+          from campaign_contacts where campaign_id = :campaign and waiting group by 1, 2, 3) g
+        join place_sets z on z.id = g.place_set_id order by g.place_set_id, g.later, g.expired""")
+    return all_rows(await on.execute(statement, {"campaign": campaign, "now": now, "since": _since(now, expiry)}))
 
 
-async def pending_in(on: Transaction, campaign: str, place_set: int, later: bool, now: datetime, limit: int) -> list[Row]:
+async def pending_in(
+    on: Transaction, campaign: str, group: Row, now: datetime, expiry: timedelta | None, limit: int
+) -> list[Row]:
     """Enrolments of one such group in calling order: `id`, `contact_id`."""
     statement = written(f"""
         select id, contact_id from campaign_contacts
         where campaign_id = :campaign and waiting and place_set_id = :place_set
-          and next_attempt_at {">" if later else "<="} :now
+          and next_attempt_at {">" if group["later"] else "<="} :now
+          and coalesce(created_at <= cast(:since as timestamptz), false) = :expired
         order by priority desc, next_attempt_at, id limit :limit""")
-    values = {"campaign": campaign, "place_set": place_set, "now": now, "limit": limit}
-    return all_rows(await on.execute(statement, values))
+    chosen = {"place_set": group["place_set_id"], "expired": group["expired"], "since": _since(now, expiry)}
+    return all_rows(await on.execute(statement, {"campaign": campaign, "now": now, "limit": limit, **chosen}))
 
 
 async def given_up(on: Transaction, campaign: str, limit: int) -> list[Row]:

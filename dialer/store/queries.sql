@@ -16,14 +16,15 @@
 -- Release: due contacts of the open lanes become queued attempts, as many as every scope has room for.
 -- $1 now, $2 scope keys; per campaign $3 id, $4 how many, $5 team, $6 trunk, $7 assistant, $8 rules version, $9 ring seconds,
 -- $10 limit seconds; per open lane $11 campaign, $12 place set, $13 priority, $14 not after; per slot $15 campaign, $16 rank,
--- $17 number id, $18 number; $19 false: the commit does not wait for the disk. The attempt is inserted before the enrolment moves:
+-- $17 number id, $18 number; $19 false: the commit does not wait for the disk; per campaign $20 after when somebody was enrolled who
+-- has not expired. The attempt is inserted before the enrolment moves:
 -- a number that is live elsewhere defers that contact instead of failing the statement or blocking the head of the line.
 with locks as materialized (
   select s.key, scope_room(s, ($1::timestamptz at time zone 'UTC')::date) as room
   from scopes s where s.key = any($2::text[]) order by s.key for update/*skip*/
 ), want as materialized (
-  select w.* from unnest($3::text[], $4::int[], $5::text[], $6::text[], $7::text[], $8::int[], $9::int[], $10::int[])
-    as w(campaign_id, n, team_id, trunk, assistant_id, rules_version, ring_seconds, limit_seconds)
+  select w.* from unnest($3::text[], $4::int[], $5::text[], $6::text[], $7::text[], $8::int[], $9::int[], $10::int[], $20::timestamptz[])
+    as w(campaign_id, n, team_id, trunk, assistant_id, rules_version, ring_seconds, limit_seconds, enrolled_after)
   where (select count(*) from locks) >= 0
     and (select $19::boolean or set_config('synchronous_commit', 'off', true) = 'off')
     and (select c.status = 'running' and c.rules_version = w.rules_version from campaigns c where c.id = w.campaign_id)
@@ -39,7 +40,7 @@ with locks as materialized (
       select cc.id, cc.contact_id, cc.to_number, cc.attempt_seq, cc.priority, cc.next_attempt_at, l.not_after
       from campaign_contacts cc
       where cc.campaign_id = l.campaign_id and cc.place_set_id = l.place_set_id and cc.priority = l.priority
-        and cc.waiting and cc.next_attempt_at <= $1
+        and cc.waiting and cc.next_attempt_at <= $1 and cc.created_at > w.enrolled_after
       order by cc.next_attempt_at, cc.id limit w.n for update skip locked) head
     where l.campaign_id = w.campaign_id
     order by head.priority desc, head.next_attempt_at, head.id limit w.n) due
@@ -76,14 +77,15 @@ select id, campaign_contact_id, campaign_id, contact_id, trunk, to_number, from_
 
 -- name: peek
 -- The contacts a claim of one campaign would call, in its order: it spends its slots on those whose number is busy too, and puts
--- them off. $1 now, $2 campaign, $3 how many; per open lane $4 place set, $5 priority.
+-- them off. $1 now, $2 campaign, $3 how many; per open lane $4 place set, $5 priority; $6 after when somebody was enrolled who has
+-- not expired.
 with due as materialized (
   select head.*, row_number() over (order by head.priority desc, head.next_attempt_at, head.id) as rank
   from unnest($4::int[], $5::smallint[]) as l(place_set_id, priority) cross join lateral (
     select cc.id, cc.contact_id, cc.team_id, cc.to_number, cc.priority, cc.next_attempt_at
     from campaign_contacts cc
     where cc.campaign_id = $2 and cc.place_set_id = l.place_set_id and cc.priority = l.priority
-      and cc.waiting and cc.next_attempt_at <= $1
+      and cc.waiting and cc.next_attempt_at <= $1 and cc.created_at > $6
     order by cc.next_attempt_at, cc.id limit $3) head
   order by rank limit $3
 )
@@ -105,7 +107,10 @@ with locks as materialized (
     where (select count(*) from locks) >= 0
       and a.id = any($1::text[]) and a.state = 'queued' and 'campaign:' || a.campaign_id in (select key from locks)
       and a.claimed_at between clock_timestamp() - interval '2 seconds' and clock_timestamp() + interval '2 seconds' and a.not_after > $2
-      and (select c.status = 'running' and c.rules_version = a.rules_version from campaigns c where c.id = a.campaign_id)
+      and (select c.status = 'running' and c.rules_version = a.rules_version and (c.contact_expiry_days is null
+             or (select t.created_at from campaign_contacts t where t.id = a.campaign_contact_id)
+                > $2 - make_interval(secs => c.contact_expiry_days * 86400.0))
+           from campaigns c where c.id = a.campaign_id)
       and p.id = a.contact_id and not p.do_not_call and a.to_number in (p.phone, p.phone_secondary)
       and s.id = a.assistant_id and s.outbound_enabled
       and n.id = a.number_id and n.status = 'active'
@@ -217,7 +222,7 @@ update call_attempts a
 -- Everything a decision about these attempts rests on. $1 attempt ids, $2 now.
 select a.id, a.state, a.outcome, a.fault, a.cause, a.trunk, a.to_number, a.provider_ref, a.campaign_id, a.scopes,
        a.ringing_at, a.answered_at, a.ended_at, a.result,
-       t.status as enrolment, t.attempts, t.excused_day, t.excused, t.place_set_id,
+       t.status as enrolment, t.created_at as enrolled_at, t.attempts, t.excused_day, t.excused, t.place_set_id,
        c.status as campaign_status, c.pause_reason, c.rules_version as campaign_version,
        p.do_not_call, p.phone, s.outbound_enabled, n.status as number_status,
        (select max(coalesce(x.expires_at, 'infinity')) from suppressions x

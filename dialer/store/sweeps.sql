@@ -9,7 +9,7 @@ update campaigns set status = 'running', started_at = coalesce(started_at, $1), 
 -- name: ending
 -- Running and scheduled campaigns whose end has come. $1 now.
 select id from campaigns
-where status in ('running', 'scheduled')
+where status in ('running', 'scheduled') and settings ? 'scheduled_end_at'
   and case when settings ->> 'scheduled_end_at' like '____-__-__T%' then (settings ->> 'scheduled_end_at')::timestamptz <= $1 end
 
 -- name: end
@@ -18,6 +18,29 @@ update campaigns set status = 'paused', pause_reason = 'window_ended', updated_a
   where id = any($1::text[]) and status in ('running', 'scheduled')
     and case when settings ->> 'scheduled_end_at' like '____-__-__T%' then (settings ->> 'scheduled_end_at')::timestamptz <= $2 end
   returning id
+
+-- name: expiring
+-- Some of the unfinished campaigns in which somebody has waited longer than they let anybody wait. $1 now.
+select c.id from campaigns c cross join lateral (
+  select from campaign_contacts t where t.campaign_id = c.id and t.waiting
+    and t.created_at <= $1::timestamptz - make_interval(secs => c.contact_expiry_days * 86400.0)
+  limit 1) oldest
+where c.contact_expiry_days is not null and c.status not in ('completed', 'cancelled')
+order by c.id limit 50
+
+-- name: expire
+-- They are skipped, under their campaigns' locks and by their rules as they stand by then. $1 campaign ids, $2 now, $3 how many at
+-- most.
+with late as materialized (
+  select old.id from campaigns c cross join lateral (
+    select t.id from campaign_contacts t where t.campaign_id = c.id and t.waiting
+      and t.created_at <= $2::timestamptz - make_interval(secs => c.contact_expiry_days * 86400.0)
+    order by t.created_at limit $3 for update) old
+  where c.id = any($1::text[]) and c.contact_expiry_days is not null and c.status not in ('completed', 'cancelled')
+  limit $3
+)
+update campaign_contacts t set status = 'skipped', reason = 'expired', completed_at = $2
+  from late where t.id = late.id returning t.campaign_id
 
 -- name: stale
 -- Claimed, and not placed in time: the bell was lost or nobody was there.

@@ -212,6 +212,7 @@ campaigns = Table(
     *_born("created_at", "updated_at"),
     _text("kind"),
     _json("metadata", null=True),
+    Column("contact_expiry_days", Integer, Computed("settings …", persisted=True)),  # what the migration says
 )
 
 campaign_contacts = Table(

@@ -25,6 +25,7 @@ GIVEN_UP = {
     "attempts_exhausted": Reason.ATTEMPTS_EXHAUSTED,
     "config_failures": Reason.TRUNK_CONFIG,
     "do_not_call": Reason.DO_NOT_CALL,
+    "expired": Reason.EXPIRED,
     "no_phone": Reason.NO_PHONE,
     "quarantined": Reason.QUARANTINED,
     "request_failures": Reason.QUARANTINED,
@@ -51,9 +52,18 @@ class Ground:
         running = replace(self.facts, campaign_status=CampaignStatus.RUNNING, pause_reason=None, budget=budget)
         return replace(self, facts=running)
 
-    def group(self, zones: tuple[str, ...], next_attempt_at: datetime) -> Verdict:
+    def expires(self, enrolled_at: datetime) -> datetime | None:
+        """From when on somebody who was enrolled then is not called any more."""
+        return None if self.facts.rules is None else self.facts.rules.expires(enrolled_at)
+
+    @property
+    def expiry(self) -> timedelta | None:
+        return None if self.facts.rules is None else self.facts.rules.expiry
+
+    def group(self, zones: tuple[str, ...], next_attempt_at: datetime, enrolled_at: datetime) -> Verdict:
         """The verdict on anybody in these zones against whom nothing personal speaks."""
-        return preflight(replace(self.facts, zones=zones, next_attempt_at=next_attempt_at), self.now)
+        expires = self.expires(enrolled_at)
+        return preflight(replace(self.facts, zones=zones, next_attempt_at=next_attempt_at, expires_at=expires), self.now)
 
 
 async def ground_of(on: Transaction, campaign: str, trunks: Collection[str], now: datetime) -> Ground:
@@ -115,6 +125,7 @@ async def facts_of(on: Transaction, ground: Ground, enrolments: Collection[str])
             busy=r["busy"],
             deferred=DEFERRED.get(r["reason"]),
             given_up=None if r["status"] in OPEN_CONTACT else GIVEN_UP.get(r["reason"], Reason.ENDED),
+            expires_at=ground.expires(r["created_at"]),
         )
         for r in rows
     }
@@ -131,4 +142,5 @@ def facts_of_crowd(ground: Ground, crowd: Mapping[str, Any]) -> Facts:
         next_attempt_at=crowd["next_attempt_at"],
         busy=crowd["busy"],
         deferred=DEFERRED.get(crowd["reason"]),
+        expires_at=ground.expires(crowd["enrolled_at"]),
     )

@@ -30,12 +30,14 @@ SAID = {
     Reason.TRUNK_BREAKER: "the carrier does not take calls; it is tried again",
     Reason.TRUNK_CONFIG: "the assistant or its adapter is not ready or refused by the carrier, or the rules cannot be read",
     Reason.CALLER_IDS_EXHAUSTED: "no caller ID is left today",
+    Reason.EXPIRED: "it has waited too long since it was enrolled",
 }
 GIVEN_UP = {
     "do_not_call": SAID[Reason.DO_NOT_CALL],
     "suppressed": SAID[Reason.SUPPRESSED],
     "no_phone": SAID[Reason.NO_PHONE],
     "attempts_exhausted": "attempts exhausted",
+    "expired": SAID[Reason.EXPIRED],
     "quarantined": "no call could be made of it, each was refused",
     "invalid_number": "the number is invalid",
     "removed": "removed from the campaign",
@@ -60,15 +62,13 @@ async def obstacles_of(
     ended = sum(row["n"] for row in await enrolments.tallies(on, campaign) if row["status"] in ("skipped", "failed"))
     errors = [_of_ended(row) for row in await obstacles.given_up(on, campaign, MOST_ERRORS)] if ended else []
     blocked = waiting = 0
-    for group in await obstacles.pending_groups(on, campaign, now):
-        if not _blocks(ground.group(tuple(group["zones"]), group["next_attempt_at"])):
+    for group in await obstacles.pending_groups(on, campaign, now, ground.expiry):
+        if not _blocks(ground.group(tuple(group["zones"]), group["next_attempt_at"], group["enrolled_at"])):
             waiting += group["n"]
             continue
         blocked += group["n"]
         if len(errors) < MOST_ERRORS:
-            first = await obstacles.pending_in(
-                on, campaign, group["place_set_id"], group["later"], now, MOST_ERRORS - len(errors)
-            )
+            first = await obstacles.pending_in(on, campaign, group, now, ground.expiry, MOST_ERRORS - len(errors))
             errors += await _of_pending(on, ground, first)
     return Obstacles(ended + blocked, waiting, tuple(errors))
 

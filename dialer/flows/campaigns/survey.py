@@ -147,7 +147,7 @@ async def explain_contact(means: Looking, team: str, campaign: str, who: str) ->
 
 
 async def _judged(on: Transaction, ground: Ground) -> list[tuple[Mapping[str, Any], Verdict]]:
-    crowds = await obstacles.crowds(on, ground.row["id"], ground.now)
+    crowds = await obstacles.crowds(on, ground.row["id"], ground.now, ground.expiry)
     return [(crowd, preflight(facts_of_crowd(ground, crowd), ground.now)) for crowd in crowds]
 
 

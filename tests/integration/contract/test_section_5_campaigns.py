@@ -303,7 +303,7 @@ UNDERSTOOD: dict[str, Any] = {
     "maxCallDurationMinutes": 10,
     "ringTimeoutSeconds": 25, "priority": 7, "callsPerSecond": 2.5, "zonePolicy": "strictest", "callerIdSticky": True,
     "holidayCalendar": {"country": "US", "subdivision": "AL", "dates": ["2026-12-24"], "open": ["2026-10-12"]},
-    "scheduledEndAt": "2026-12-31T17:00:00Z",
+    "scheduledEndAt": "2026-12-31T17:00:00Z", "contactExpiryDays": 30,
 }  # fmt: skip
 IN_ANSWERS = {
     "use_contact_timezone_for_call_window", "days_of_week", "day_windows", "retry_delay_minutes_no_answer",
@@ -311,7 +311,7 @@ IN_ANSWERS = {
     "retry_on_voicemail", "retry_backoff_mode", "retry_backoff_multiplier", "retry_backoff_max_minutes", "max_attempts_no_answer",
     "max_attempts_busy", "max_attempts_error", "no_auto_complete", "voicemail_detection_enabled", "voicemail_action",
     "voicemail_drop_message", "max_call_duration_minutes", "ring_timeout_seconds", "priority", "calls_per_second", "zone_policy",
-    "caller_id_sticky", "holiday_calendar", "scheduled_end_at",
+    "caller_id_sticky", "holiday_calendar", "scheduled_end_at", "contact_expiry_days",
 }  # fmt: skip
 
 
@@ -350,12 +350,13 @@ async def test_settings_are_merged_key_by_key_and_null_takes_one_back(desk: Desk
 
 WRONG_SETTINGS: list[tuple[str, Any]] = [
     ("retryDelayMinutesNoAnswer", -1), ("retryDelayMinutesBusy", 10081), ("retryBackoffMode", "linear"),
-    ("retryBackoffMultiplier", 1.0), ("retryBackoffMultiplier", 10.1), ("retryBackoffMultiplier", "nan"), ("maxAttemptsBusy", 0),
-    ("maxAttemptsError", 51), ("daysOfWeek", ["mon"]), ("voicemailAction", "shout"), ("maxCallDurationMinutes", 0),
-    ("ringTimeoutSeconds", "soon"), ("priority", 0), ("callsPerSecond", 0), ("useContactTimezoneForCallWindow", "perhaps"),
-    ("holidayCalendar", "XX"), ("holidayCalendar", "US-XX"), ("holidayCalendar", {"dates": ["tomorrow"]}),
-    ("scheduledEndAt", "tomorrow"), ("scheduledEndAt", "2026-12-31T17:00:00"), ("scheduledEndAt", 5),
-    ("scheduledEndAt", "2026-01-05T12:00:00Z"), ("zonePolicy", "loose"), ("callerIdSticky", "perhaps"),
+    ("retryBackoffMultiplier", 1.0), ("retryBackoffMultiplier", 10.1), ("retryBackoffMultiplier", "nan"),
+    ("maxAttemptsBusy", 0), ("maxAttemptsError", 51), ("daysOfWeek", ["mon"]), ("voicemailAction", "shout"),
+    ("maxCallDurationMinutes", 0), ("ringTimeoutSeconds", "soon"), ("priority", 0), ("callsPerSecond", 0),
+    ("useContactTimezoneForCallWindow", "perhaps"), ("holidayCalendar", "XX"), ("holidayCalendar", "US-XX"),
+    ("holidayCalendar", {"dates": ["tomorrow"]}), ("scheduledEndAt", "tomorrow"), ("scheduledEndAt", "2026-12-31T17:00:00"),
+    ("scheduledEndAt", 5), ("scheduledEndAt", "2026-01-05T12:00:00Z"), ("zonePolicy", "loose"), ("contactExpiryDays", 0),
+    ("contactExpiryDays", 3651), ("contactExpiryDays", True), ("contactExpiryDays", 1.5), ("callerIdSticky", "perhaps"),
 ]  # fmt: skip
 
 
@@ -382,7 +383,6 @@ UNKEPT = [
     "frequencyCaps",
     "useSecondaryPhone",
     "localPresence",
-    "contactExpiryDays",
 ]
 
 

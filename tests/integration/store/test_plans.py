@@ -26,11 +26,12 @@ async def _plan(database: Database, sql: str) -> str:
         return "\n".join(row[0] for row in await connection.fetch(planned))
 
 
-LIVE = ("campaigns_active", "call_attempts_live", "one_live_attempt_per_")
+LIVE = ("campaigns_active", "campaigns_expiring", "campaigns_ending", "call_attempts_live", "one_live_attempt_per_")
 """Indexes of what goes on at this moment, which may be read from end to end."""
 
 LOOK_UPS = {
     "claim", "peek", "place", "turn", "advance", "standing", "accepted", "due", "quiet", "rest", "refusals", "newest_placed",
+    "expiring", "expire", "ending", "end",
 }  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -35,7 +35,7 @@ def test_a_rule_nobody_would_keep_is_refused_not_ignored(key: str) -> None:
 
 
 @pytest.mark.parametrize("off", [None, False, "", [], {}])
-@pytest.mark.parametrize("key", sorted(UNSUPPORTED | {"holiday_calendar", "scheduled_end_at"}))
+@pytest.mark.parametrize("key", sorted(UNSUPPORTED | {"holiday_calendar", "scheduled_end_at", "contact_expiry_days"}))
 def test_a_rule_that_is_switched_off_is_kept_by_everybody(key: str, off: object) -> None:
     assert rules(settings={key: off}) == rules(settings={})
 
@@ -89,6 +89,13 @@ def test_an_end_is_read_in_its_own_zone_and_kept_in_utc() -> None:
     assert rules().ends is None and end_of(row()) is None
 
 
+def test_contacts_expire_so_many_days_of_86400_seconds_after_their_enrolment() -> None:
+    """Also over a clock change: from 28 to 29 March it is 23 hours in Berlin."""
+    enrolled = datetime(2026, 3, 28, 12, 0, 0, 7, tzinfo=UTC)
+    assert rules(settings={"contact_expiry_days": 1}).expires(enrolled) == enrolled + timedelta(seconds=86_400)
+    assert rules().expires(enrolled) is None
+
+
 def test_unknown_settings_are_kept_verbatim() -> None:
     assert CampaignSettings.model_validate({"colour": ["red"]}).model_dump()["colour"] == ["red"]
 
@@ -104,6 +111,9 @@ def test_unknown_settings_are_kept_verbatim() -> None:
         {"settings": {"ring_timeout_seconds": 4}},
         {"settings": {"days_of_week": ["someday"]}},
         {"settings": {"retry_backoff_multiplier": 1}},
+        {"settings": {"contact_expiry_days": 0}},
+        {"settings": {"contact_expiry_days": 3651}},
+        {"settings": {"contact_expiry_days": True}},
         {"settings": {"scheduled_end_at": "tomorrow"}},
         {"settings": {"scheduled_end_at": "2026-12-31T17:00:00"}},
         {"settings": {"scheduled_end_at": 1_798_736_400}},

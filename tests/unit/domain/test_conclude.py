@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from adapters.events import Fault, Outcome
 from dialer.domain.attempt import Progress
-from dialer.domain.conclude import Standing, conclude, excuse, recall
+from dialer.domain.conclude import Standing, conclude, excuse, expire, in_time, recall
 from dialer.domain.machine import ATTEMPT_TURNS, CONTACT_TURNS, AttemptState, ContactStatus, allowed
 from dialer.domain.outcome import Disposition
 from dialer.domain.retry import EXCUSED_A_DAY, Record
@@ -106,6 +106,24 @@ def test_a_recall_counts_nothing_and_a_final_no_skips() -> None:
     )
     no = recall(queued, "do_not_call", NOW, NOW, never=Disposition.DO_NOT_CALL)
     assert (no.enrolment, no.enrolment_outcome) == (ContactStatus.SKIPPED, Disposition.DO_NOT_CALL)
+
+
+def test_a_retry_that_would_come_after_the_contact_expired_ends_as_expired() -> None:
+    busy = conclude(RINGING, ended(Outcome.BUSY), rules(retry_delay_minutes=60), NOW)
+    assert busy is not None and busy.next_at == NOW + timedelta(hours=1)
+    assert in_time(busy, None) == in_time(busy, busy.next_at + timedelta(microseconds=1)) == busy
+    over = in_time(busy, busy.next_at)
+    assert (over.enrolment, over.enrolment_outcome, over.reason, over.next_at) == (ContactStatus.SKIPPED, "busy", "expired", None)
+    assert over.counted
+    answered = conclude(RINGING, ended(Outcome.HUMAN, Fault.NONE), rules(), NOW)
+    assert answered is not None and in_time(answered, NOW - timedelta(days=1)) == answered
+
+
+def test_who_has_expired_before_the_dial_is_skipped_by_the_outcome_he_had() -> None:
+    queued = replace(RINGING, progress=Progress(AttemptState.QUEUED), enrolment=ContactStatus.QUEUED)
+    turn = expire(queued, NOW)
+    assert (turn.progress.state, turn.enrolment, turn.enrolment_outcome) == (AttemptState.RECALLED, ContactStatus.SKIPPED, None)
+    assert (turn.reason, turn.next_at, turn.counted) == ("expired", None, False)
 
 
 def test_a_trunk_that_never_works_does_not_spin_on_one_contact_for_ever() -> None:

@@ -69,6 +69,15 @@ FREE = Facts(
         ({"rules": ending(NOW + timedelta(hours=1)), "next_attempt_at": NOW + timedelta(hours=1)}, Wait(Reason.WINDOW)),
         ({"rules": ending(NOW + timedelta(hours=1)), "suppressed_until": NOW + timedelta(hours=2)}, Wait(Reason.WINDOW)),
         ({"rules": ending(NOW - timedelta(days=9)), "zones": ()}, Never(Reason.NEVER_CALLABLE)),
+        ({"expires_at": NOW}, Never(Reason.EXPIRED)),
+        ({"expires_at": NOW, "campaign_status": CampaignStatus.PAUSED}, Never(Reason.EXPIRED)),
+        ({"expires_at": NOW + timedelta(seconds=1)}, Go(NOW + timedelta(seconds=1))),
+        (
+            {"expires_at": NOW + timedelta(hours=1), "next_attempt_at": NOW + timedelta(minutes=59)},
+            Wait(Reason.NEXT_ATTEMPT, NOW + timedelta(minutes=59)),
+        ),
+        ({"expires_at": NOW + timedelta(hours=1), "next_attempt_at": NOW + timedelta(hours=1)}, Never(Reason.EXPIRED)),
+        ({"expires_at": NOW, "given_up": Reason.ATTEMPTS_EXHAUSTED}, Never(Reason.ATTEMPTS_EXHAUSTED)),
     ],
 )
 def test_each_reason(changes: dict[str, object], expected: Verdict) -> None:
