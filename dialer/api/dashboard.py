@@ -67,7 +67,8 @@ class Pace(Record):
     slots_used: int
     slots: int
     eta: datetime | None = Field(
-        description="When all that are left would have been called once more at this pace; null before 20 calls or five minutes"
+        description="When all that are left would have been called once more at this pace; null before 20 calls or five minutes,"
+        " and where the campaign's end comes before"
     )
 
 

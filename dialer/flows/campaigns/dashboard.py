@@ -73,7 +73,8 @@ def pace_of(ground: Ground, counts: Mapping[str, Any], tallies: Sequence[Mapping
 
     Of a campaign that has just started those count that are over: to fill the free slots takes a moment, to empty one the length
     of a call. `answer_rate` is the share of the contacts called that were answered (null before the first); `eta` when the
-    contacts that are left would each have been called once more at this pace (null while nothing moves, or too little has).
+    contacts that are left would each have been called once more at this pace (null while nothing moves, or too little has, and
+    where the campaign's end comes before).
     """
     row, now = ground.row, ground.now
     called = sum(t["n"] for t in tallies if t["called"])
@@ -83,11 +84,13 @@ def pace_of(ground: Ground, counts: Mapping[str, Any], tallies: Sequence[Mapping
     over = placed if settled else max(placed - counts["by_status"][ContactStatus.CALLING], 0)
     sure = settled or over >= ENOUGH_CALLS
     per_minute = over / (max(since, timedelta(seconds=1) if sure else UNSURE) / timedelta(minutes=1))
+    last = None if ground.facts.rules is None else ground.facts.rules.last_start
     moving = row["status"] == CampaignStatus.RUNNING and per_minute > 0 and left > 0
+    eta = now + timedelta(minutes=left / per_minute) if moving and sure else None
     return {
         "calls_per_minute": round(per_minute, 2),
         "answer_rate": round(counts["answered"] / called, 4) if called else None,
         "slots_used": row["slots_used"],
         "slots": row["slots"],
-        "eta": now + timedelta(minutes=left / per_minute) if moving and sure else None,
+        "eta": None if eta is None or (last is not None and eta > last) else eta,
     }

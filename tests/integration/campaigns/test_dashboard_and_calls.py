@@ -92,6 +92,9 @@ async def test_filling_the_slots_is_no_pace_and_a_few_short_calls_are_no_estimat
     assert await pace() == (40.0, "2026-01-05T12:01:00Z")
     desk.clock.advance(270)
     assert await pace() == (6.0, "2026-01-05T12:08:20Z")
+    for end_at, eta in (("2026-01-05T12:09:50Z", "2026-01-05T12:08:20Z"), ("2026-01-05T12:09:49Z", None)):
+        await desk.api.patch(f"/api/crm/campaigns/{campaign}", {"settings": {"scheduledEndAt": end_at}})
+        assert await pace() == (6.0, eta), "no call starts in the last minute and a half"
 
 
 async def test_an_empty_campaign_has_a_dashboard_too(desk: Desk) -> None:

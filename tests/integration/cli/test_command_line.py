@@ -21,6 +21,17 @@ async def test_status_says_what_contacts_wait_for_and_is_silent_where_nobody_wai
     assert "Waiting" not in await dialer("campaign", "status", campaign)
 
 
+async def test_a_campaign_with_holidays_an_end_and_an_expiry(dialer: Shell, database: Database) -> None:
+    made = await seed(database.pool, contacts=0)
+    create = ("campaign", "create", "Autumn", "--team", made.team, "--assistant", made.assistant, "--number", made.numbers[0])
+    await dialer(*create, "--holidays", "US-AL", "--end-at", "2099-12-31T17:00:00-05:00", "--expiry-days", "30")
+    kept = await database.pool.fetchrow("select settings, contact_expiry_days from campaigns where name = 'Autumn'")
+    assert kept is not None and kept["contact_expiry_days"] == 30
+    assert (kept["settings"]["holiday_calendar"], kept["settings"]["scheduled_end_at"]) == ("US-AL", "2099-12-31T22:00:00Z")
+    assert "settings.holidayCalendar: 'XX' is no country" in await dialer(*create, "--holidays", "XX", code=REFUSED)
+    assert "settings.scheduledEndAt: lies in the past" in await dialer(*create, "--end-at", "2020-01-01T00:00:00Z", code=REFUSED)
+
+
 async def test_times_are_written_as_the_api_writes_them(dialer: Shell, database: Database) -> None:
     team = (await seed(database.pool, contacts=1)).team
     created = json.loads(await dialer("key", "create", team, "--days", "1", "--json"))
