@@ -22,7 +22,8 @@ LASTING = timedelta(days=1)
 class Reason(StrEnum):
     """Why somebody is not called now; the words of the API. `window` without a time: the campaign's end comes first. It is the
     window of the whole campaign (whose pause is `window_ended`) that does not open again, until somebody moves it; so it is
-    neither `never_callable`, which is final, nor `expired`, which is about one contact."""
+    neither `never_callable`, which is final, nor `expired`, which is about one contact: it has expired, or will have by the time
+    at which it might be called next."""
 
     WINDOW = "window"
     NEXT_ATTEMPT = "next_attempt"

@@ -39,6 +39,16 @@ def on_a_list(scope: Any, written: str) -> Callable[[World, ApiContext], Corouti
     )
 
 
+def settings(w: World, api: ApiContext, **changed: object) -> Coroutine[Any, Any, Any]:
+    return edit_campaign(api, w.team, "test", w.campaigns[0], {"settings": changed})
+
+
+async def expired(w: World, api: ApiContext) -> None:
+    """Whoever was enrolled two days ago has waited too long."""
+    await w.pool.execute("update campaign_contacts set created_at = created_at - interval '2 days'")
+    await settings(w, api, contactExpiryDays=1)
+
+
 NO: dict[str, Callable[[World, ApiContext], Coroutine[Any, Any, Any]]] = {
     "do not call": lambda w, api: change(api, w.team, "test", w.people[WHO], {"do_not_call": True}),
     "another number": lambda w, api: change(api, w.team, "test", w.people[WHO], {"phone": "+493099999999"}),
@@ -53,6 +63,11 @@ NO: dict[str, Callable[[World, ApiContext], Coroutine[Any, Any, Any]]] = {
     "another window": lambda w, api: edit_campaign(
         api, w.team, "test", w.campaigns[0], {"call_window_start": "06:00", "call_window_end": "07:00"}
     ),
+    "a holiday": lambda w, api: settings(w, api, holidayCalendar={"dates": [w.moment.now().date().isoformat()]}),
+    "an end that comes before the phone would stop to ring": lambda w, api: settings(
+        w, api, scheduledEndAt=(w.moment.now() + judge.MARGIN).isoformat()
+    ),
+    "an expiry": expired,
 }
 WHEN = ("before the claim", "between claim and fence", "between fence and transmission", "after the transmission")
 
