@@ -10,7 +10,7 @@ from dialer.domain.attempt import Progress, Turn
 from dialer.domain.campaign import CampaignRules
 from dialer.domain.machine import AttemptState, ContactStatus
 from dialer.domain.outcome import Disposition, disposition, reached
-from dialer.domain.preflight import for_ever
+from dialer.domain.preflight import Reason, for_ever
 from dialer.domain.retry import CallAgain, Record, decide, excused, refused
 
 
@@ -109,12 +109,9 @@ def recall(
     return replace(turn, enrolment=ContactStatus.PENDING, next_at=at)
 
 
-EXPIRED = "expired"
-
-
 def expire(was: Standing, now: datetime) -> Turn:
     """Take back an attempt whose contact has expired since it was released: skipped, by the outcome it had."""
-    return replace(recall(was, EXPIRED, now, now), enrolment=ContactStatus.SKIPPED, next_at=None)
+    return replace(recall(was, Reason.EXPIRED, now, now), enrolment=ContactStatus.SKIPPED, next_at=None)
 
 
 def in_time(turn: Turn, expires_at: datetime | None) -> Turn:
@@ -122,7 +119,7 @@ def in_time(turn: Turn, expires_at: datetime | None) -> Turn:
     ends as expired."""
     if turn.enrolment is not ContactStatus.PENDING or turn.next_at is None or expires_at is None or turn.next_at < expires_at:
         return turn
-    return replace(turn, enrolment=ContactStatus.SKIPPED, reason=EXPIRED, next_at=None)
+    return replace(turn, enrolment=ContactStatus.SKIPPED, reason=Reason.EXPIRED, next_at=None)
 
 
 def excuse(was: Standing, fault: Fault, reason: str, now: datetime, *, cause: str | None = None, refusals: int = 0) -> Turn:

@@ -13,8 +13,8 @@ from typing import TypeVar
 
 from sqlalchemy import TextClause
 
-from dialer.store import campaigns as scopes
-from dialer.store.campaigns import LOCK_ROUNDS
+from dialer.store.campaigns import LOCK_ROUNDS, keys_with_queued
+from dialer.store.campaigns import lock as lock_scopes
 from dialer.store.transaction import Transaction
 from dialer.store.written import written
 
@@ -53,10 +53,10 @@ async def hold(
     for rounds_left in reversed(range(LOCK_ROUNDS)):
         savepoint = await on.begin_nested()
         found = tuple(await waiting())
-        keys = await scopes.keys_with_queued(on, found)
+        keys = await keys_with_queued(on, found)
         if keys:
-            await scopes.lock(on, keys)
-        if await scopes.keys_with_queued(on, found) <= keys or not rounds_left:
+            await lock_scopes(on, keys)
+        if await keys_with_queued(on, found) <= keys or not rounds_left:
             locked = await lock()
             if set(await waiting()) <= set(found):
                 await savepoint.commit()

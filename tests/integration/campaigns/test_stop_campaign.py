@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
@@ -48,26 +49,20 @@ async def test_calls_under_way_are_hung_up_on_demand_after_the_fence(desk: Desk)
     assert (await turn(desk, campaign, "cancel", inFlight="drop")).status == 400
 
 
-async def test_a_cancel_meanwhile_does_not_save_the_calls_that_a_pause_was_to_hang_up(desk: Desk) -> None:
+@pytest.mark.parametrize(
+    ("meanwhile", "status", "saved"), [(cancel_campaign, "cancelled", False), (resume_campaign, "running", True)]
+)
+async def test_only_a_resume_meanwhile_saves_the_calls_that_a_pause_was_to_hang_up(
+    desk: Desk, meanwhile: Callable[..., Awaitable[object]], status: str, saved: bool
+) -> None:
     campaign = (await desk.campaign(status="running"))["id"]
 
-    async def cancelled_meanwhile(_seconds: float) -> None:
-        await cancel_campaign(desk.api.context, desk.api.team, "test", campaign)
+    async def turned_meanwhile(_seconds: float) -> None:
+        await meanwhile(desk.api.context, desk.api.team, "test", campaign)
 
-    means = replace(desk.api.context, pause=cancelled_meanwhile)
-    assert (await pause_campaign(means, desk.api.team, "test", campaign, InFlight.HANG_UP))["status"] == "cancelled"
-    assert desk.hung_up == [campaign]
-
-
-async def test_a_resume_meanwhile_saves_the_calls_that_a_pause_was_to_hang_up(desk: Desk) -> None:
-    campaign = (await desk.campaign(status="running"))["id"]
-
-    async def resumed_meanwhile(_seconds: float) -> None:
-        await resume_campaign(desk.api.context, desk.api.team, "test", campaign)
-
-    means = replace(desk.api.context, pause=resumed_meanwhile)
-    assert (await pause_campaign(means, desk.api.team, "test", campaign, InFlight.HANG_UP))["status"] == "running"
-    assert desk.hung_up == []
+    means = replace(desk.api.context, pause=turned_meanwhile)
+    assert (await pause_campaign(means, desk.api.team, "test", campaign, InFlight.HANG_UP))["status"] == status
+    assert desk.hung_up == ([] if saved else [campaign])
 
 
 @pytest.mark.parametrize(("verb", "status"), [("pause", "paused"), ("cancel", "cancelled")])
