@@ -11,6 +11,7 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 
 from dialer.domain.campaign import CampaignRules, rules_of
+from dialer.flows.heads import Heads
 from dialer.flows.ring import Ringer
 from dialer.store import claims
 from dialer.store.claims import Claim, Claimed, DueCampaign, Prospect
@@ -71,6 +72,7 @@ class LedgerBook:
         self._rules = rules
         self._seen: dict[str, tuple[DueCampaign, CampaignRules]] = {}
         self._locked: frozenset[str] = frozenset()
+        self._heads = Heads()
 
     async def snapshot(self, dirty: frozenset[str] | None, as_if: str | None = None) -> Snapshot:
         now = self._clock.now()
@@ -103,7 +105,9 @@ class LedgerBook:
             got[each.campaign] = got.get(each.campaign, 0) + 1
         short = [c for c in wanted if got.get(c.campaign.id, 0) < c.release.count]
         if short:
-            await claims.tighten(self._pool, [(c.campaign.id, o.place_set, o.priority) for c in short for o in c.release.lanes])
+            lanes = claims.lanes_of(short)
+            self._heads.forget(lanes)
+            await claims.tighten(self._pool, lanes)
         self._locked = frozenset(c.campaign.id for c in short if c.campaign.id not in got)
         return frozenset(f"campaign:{id}" for id in self._locked)
 
@@ -111,6 +115,7 @@ class LedgerBook:
         """Release for one running campaign now, what its free slots take."""
         wanted = self._claims(plan(await self.snapshot(frozenset({f"campaign:{campaign}"}))))
         mine = [each for each in wanted if each.campaign.id == campaign]
+        self._heads.forget(claims.lanes_of(mine))  # its answer says who could be called: nobody is left out
         return await self._claim(mine, lasting=True) if mine and await self._may() else []
 
     async def _may(self) -> bool:
@@ -129,7 +134,9 @@ class LedgerBook:
     async def _claim(self, wanted: Sequence[Claim], *, wait: bool = True, lasting: bool = False) -> list[Claimed]:
         if not wanted:
             return []
-        claimed = await claims.claim(self._pool, wanted, self._clock.now(), wait=wait, lasting=lasting)
+        heads = self._heads.at(self._clock.monotonic())
+        claimed, seen = await claims.claim(self._pool, wanted, self._clock.now(), heads, wait=wait, lasting=lasting)
+        self._heads.note(seen)
         if claimed:
             metrics.RELEASES.inc(len(claimed))
             await self._ringer.dial(claimed)

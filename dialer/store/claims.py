@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 import asyncpg
 
@@ -18,6 +18,14 @@ from scheduler.planner import CallerId, Release
 
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
 """Before anybody was enrolled."""
+
+LaneKey: TypeAlias = tuple[str, int, int]
+"""Campaign, place set, priority."""
+
+Head: TypeAlias = tuple[datetime, str]
+"""Who a lane's line begins with: when that enrolment is due, and its id."""
+
+FRONT: Head = (EVER, "")
 
 EXPIRE_AT_ONCE = 2000
 """Contacts that expire in one statement, behind which their campaigns' claims wait."""
@@ -119,9 +127,18 @@ async def zones(pool: Pool, place_sets: Collection[int]) -> dict[int, tuple[str,
     return {r["id"]: tuple(r["zones"]) for r in await fetch(pool, "places", list(place_sets))}
 
 
-async def claim(pool: Pool, claims: Sequence[Claim], now: datetime, *, wait: bool = True, lasting: bool = False) -> list[Claimed]:
-    """Release: the attempts that now exist. Fewer than asked for where slots, contacts or locks were taken meanwhile; without
-    `wait` a lock that somebody has is one that was taken.
+async def claim(
+    pool: Pool,
+    claims: Sequence[Claim],
+    now: datetime,
+    heads: Mapping[LaneKey, Head],
+    *,
+    wait: bool = True,
+    lasting: bool = False,
+) -> tuple[list[Claimed], dict[LaneKey, Head]]:
+    """Release: the attempts that now exist, and who each lane's line began with. Fewer than asked for where slots, contacts or
+    locks were taken meanwhile; without `wait` a lock that somebody has is one that was taken. Who comes before a lane's head in
+    `heads` is not looked at.
 
     `lasting`: they have survived a crash of Postgres when this returns. Else they will have by the time one is placed, for that
     commit waits for the disk and for all before it; a crash before leaves the contacts as if they had never been claimed.
@@ -129,6 +146,7 @@ async def claim(pool: Pool, claims: Sequence[Claim], now: datetime, *, wait: boo
     keys = {key for c in claims for key in c.campaign.scopes}
     keys |= {f"number:{number}" for c in claims for number, _ in c.release.caller_ids}
     lanes = [(c.campaign.id, lane) for c in claims for lane in c.release.lanes]
+    begin = [heads.get((campaign, lane.place_set, lane.priority), FRONT) for campaign, lane in lanes]
     ranked = [(c.campaign.id, rank, *slot) for c in claims for rank, slot in enumerate(slots(c), start=1)]
     work = fetch_locking(
         pool, "claim", now, sorted(keys),
@@ -137,15 +155,21 @@ async def claim(pool: Pool, claims: Sequence[Claim], now: datetime, *, wait: boo
              c.rules.ring_seconds, c.rules.limit_seconds) for c in claims
         ], 8),
         *_columns([(campaign, lane.place_set, lane.priority, lane.not_after) for campaign, lane in lanes], 4),
-        *_columns(ranked, 4), lasting, [_enrolled_after(c.rules, now) for c in claims], wait=wait,
+        *_columns(ranked, 4), lasting, [_enrolled_after(c.rules, now) for c in claims], *_columns(begin, 2), wait=wait,
     )  # fmt: skip
     rows = await failpoint_during("K9", work)
-    return [
+    claimed = [
         Claimed(
             r["id"], r["campaign_contact_id"], r["campaign_id"], r["contact_id"], r["trunk"], r["to_number"], r["from_number"]
         )
         for r in rows
     ]
+    return claimed, {(r["campaign_id"], r["place_set_id"], r["priority"]): (r["first_at"], r["first_id"]) for r in rows}
+
+
+def lanes_of(claims: Iterable[Claim]) -> list[LaneKey]:
+    """The lanes that these claims look into."""
+    return [(c.campaign.id, lane.place_set, lane.priority) for c in claims for lane in c.release.lanes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +215,9 @@ def _columns(rows: Iterable[tuple[Any, ...]], width: int) -> list[list[Any]]:
     return columns
 
 
-async def tighten(pool: Pool, lanes: Sequence[tuple[str, int, int]]) -> None:
-    """Set when these lanes (campaign, place set, priority) have something due next, after a claim found them emptier than
-    they looked. Without it they would be read in vain at every tick."""
+async def tighten(pool: Pool, lanes: Sequence[LaneKey]) -> None:
+    """Set when these lanes have something due next, after a claim found them emptier than they looked. Without it they would be
+    read in vain at every tick."""
     columns = _columns(lanes, 3)
     async with pool.acquire() as connection, connection.transaction():
         await fetch(connection, "lock_lanes", *columns)

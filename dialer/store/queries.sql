@@ -17,7 +17,8 @@
 -- $1 now, $2 scope keys; per campaign $3 id, $4 how many, $5 team, $6 trunk, $7 assistant, $8 rules version, $9 ring seconds,
 -- $10 limit seconds; per open lane $11 campaign, $12 place set, $13 priority, $14 not after; per slot $15 campaign, $16 rank,
 -- $17 number id, $18 number; $19 false: the commit does not wait for the disk; per campaign $20 after when somebody was enrolled who
--- has not expired. The attempt is inserted before the enrolment moves:
+-- has not expired; per open lane $21 when who it begins with is due, $22 who that is: whoever comes before has been claimed, and under
+-- an old snapshot every scan would go past what is left of them. The attempt is inserted before the enrolment moves:
 -- a number that is live elsewhere defers that contact instead of failing the statement or blocking the head of the line.
 with locks as materialized (
   select s.key, scope_room(s, ($1::timestamptz at time zone 'UTC')::date) as room
@@ -29,21 +30,25 @@ with locks as materialized (
     and (select $19::boolean or set_config('synchronous_commit', 'off', true) = 'off')
     and (select c.status = 'running' and c.rules_version = w.rules_version from campaigns c where c.id = w.campaign_id)
 ), lane as materialized (
-  select * from unnest($11::text[], $12::int[], $13::smallint[], $14::timestamptz[]) as l(campaign_id, place_set_id, priority, not_after)
+  select * from unnest($11::text[], $12::int[], $13::smallint[], $14::timestamptz[], $21::timestamptz[], $22::text[])
+    as l(campaign_id, place_set_id, priority, not_after, from_at, from_id)
 ), slot as materialized (
   select * from unnest($15::text[], $16::int[], $17::text[], $18::text[]) as s(campaign_id, rank, number_id, from_number)
 ), picked as materialized (
-  select w.*, due.id, due.contact_id, due.to_number, due.attempt_seq, due.not_after,
-         row_number() over (partition by w.campaign_id order by due.priority desc, due.next_attempt_at, due.id) as rank
+  select w.*, due.id, due.contact_id, due.to_number, due.attempt_seq, due.not_after, due.place_set_id, due.priority,
+         row_number() over (partition by w.campaign_id order by due.priority desc, due.next_attempt_at, due.id) as rank,
+         first_value(due.next_attempt_at) over same_lane as first_at, first_value(due.id) over same_lane as first_id
   from want w cross join lateral (
     select head.* from lane l cross join lateral (
-      select cc.id, cc.contact_id, cc.to_number, cc.attempt_seq, cc.priority, cc.next_attempt_at, l.not_after
+      select cc.id, cc.contact_id, cc.to_number, cc.attempt_seq, cc.place_set_id, cc.priority, cc.next_attempt_at, l.not_after
       from campaign_contacts cc
       where cc.campaign_id = l.campaign_id and cc.place_set_id = l.place_set_id and cc.priority = l.priority
-        and cc.waiting and cc.next_attempt_at <= $1 and cc.created_at > w.enrolled_after
+        and cc.waiting and cc.next_attempt_at <= $1 and (cc.next_attempt_at, cc.id) >= (l.from_at, l.from_id)
+        and cc.created_at > w.enrolled_after
       order by cc.next_attempt_at, cc.id limit w.n for update skip locked) head
     where l.campaign_id = w.campaign_id
     order by head.priority desc, head.next_attempt_at, head.id limit w.n) due
+  window same_lane as (partition by w.campaign_id, due.place_set_id, due.priority order by due.next_attempt_at, due.id)
 ), slotted as materialized (
   select p.*, s.number_id, s.from_number,
          array['assistant:' || p.assistant_id, 'campaign:' || p.campaign_id, 'number:' || s.number_id,
@@ -73,7 +78,7 @@ with locks as materialized (
     from chosen left join born on born.campaign_contact_id = chosen.id
     where t.id = chosen.id
 )
-select id, campaign_contact_id, campaign_id, contact_id, trunk, to_number, from_number from born
+select born.*, c.place_set_id, c.priority, c.first_at, c.first_id from born join chosen c on c.id = born.campaign_contact_id
 
 -- name: peek
 -- The contacts a claim of one campaign would call, in its order: it spends its slots on those whose number is busy too, and puts

@@ -305,3 +305,60 @@ async def test_a_turn_that_expected_something_else_is_lost(database: Database, t
     assert await attempts.turn(database.pool, [second], (), now) == []
     assert await database.pool.fetchval("select count(*) from history where entity_id = $1", claimed.attempt) == 2
     await laws_hold(database.pool)
+
+
+async def taken_out(database: Database, count: int) -> None:
+    await database.pool.execute(
+        """update campaign_contacts set status = 'skipped', completed_at = now() where id in (
+             select id from campaign_contacts where status = 'pending' order by next_attempt_at, id limit $1)""",
+        count,
+    )
+
+
+async def read(on: asyncpg.Connection) -> int:
+    """Entries of the lanes' index that `on` and others have read so far."""
+    await on.execute("select pg_stat_force_next_flush()")
+    n: int = await on.fetchval("select idx_tup_read from pg_stat_user_indexes where indexrelname = 'campaign_contacts_lane'")
+    return n
+
+
+async def test_under_an_old_snapshot_a_claim_does_not_read_what_was_done_with_before_the_last_one(
+    database: Database, trunk: None
+) -> None:
+    s = await seed(database.pool, contacts=3000, concurrency=1000)
+    async with database.pool.acquire() as old, database.pool.acquire() as on, old.transaction(isolation="repeatable_read"):
+        await old.fetchval("select count(*) from campaign_contacts")
+        await taken_out(database, 2000)
+        own = LedgerBook(on, Deaf(), SystemClock(), [TRUNK], RulesReader(database.pool))  # type: ignore[arg-type]
+        reads = []
+        for cap in (10, 20):
+            await database.pool.execute("update scopes set cap = $2 where key = $1", f"campaign:{s.campaign}", cap)
+            before = await read(on)
+            await own.release(plan(await own.snapshot(None)))
+            reads.append(await read(on) - before)
+    assert await database.pool.fetchval("select count(*) from call_attempts") == 20
+    assert reads[0] >= 2000 > 100 >= reads[1], reads
+
+
+async def test_who_comes_into_a_lane_before_its_head_is_called_as_soon_as_there_are_fewer_than_slots(
+    database: Database, trunk: None
+) -> None:
+    s = await seed(database.pool, contacts=4, concurrency=2)
+    own = book(database)
+    await own.release(plan(await own.snapshot(None)))
+    late = await database.pool.fetchval("select max(id) from campaign_contacts where status = 'pending'")
+    await database.pool.execute("update campaign_contacts set next_attempt_at = '2020-01-01' where id = $1", late)
+    await database.pool.execute("update scopes set cap = 4 where key = $1", f"campaign:{s.campaign}")
+    await own.release(plan(await own.snapshot(None)))
+    await own.release(plan(await own.snapshot(None)))
+    assert await database.pool.fetchval("select count(*) from call_attempts") == 4
+    await laws_hold(database.pool)
+
+
+async def test_whoever_asks_for_a_run_is_told_of_all_who_are_due(database: Database, trunk: None) -> None:
+    s = await seed(database.pool, contacts=4, concurrency=2)
+    own = book(database)
+    await own.release(plan(await own.snapshot(None)))
+    await database.pool.execute("update campaign_contacts set next_attempt_at = '2020-01-01' where status = 'pending'")
+    await database.pool.execute("update scopes set cap = 4 where key = $1", f"campaign:{s.campaign}")
+    assert len(await own.run(s.campaign)) == 2
