@@ -65,6 +65,8 @@ class Scenario:
     run: Callable[[Task], Awaitable[list[Row]]]
     cases: tuple[tuple[str, ...], ...] = ()
     """Its cases, as they are run: those of one tuple together."""
+    waits: bool = False
+    """It mostly waits, and measures no fraction of a second: run beside others of its kind, so that all fit into an hour."""
 
 
 @dataclass(frozen=True, slots=True)

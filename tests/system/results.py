@@ -25,6 +25,8 @@ of it (`tests/system/frame.py` says how). `make chaos ARGS="1 4"` runs some scen
 
 """
 
+WHOLE = "The last run of everything"
+
 
 def line(row: Row, run: str) -> str:
     cells = (*row.cells, run, "pass" if row.passed else "fail")
@@ -47,12 +49,23 @@ def run_of(arguments: Sequence[str], seed: int) -> str:
 def merge(rows: Iterable[Row], run: str, path: Path = RESULTS) -> None:
     """Replace the rows of these cases in the file, and sort."""
     kept: dict[tuple[int, int, str], str] = {}
+    told = ""
     for old in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
         if found := re.match(r"\| (\d+) ?([^:]*):", old):
             kept[_order(int(found[1]), found[2])] = old
+        elif old.startswith(WHOLE):
+            told = f"\n{old}\n"
     kept |= {_order(row.number, row.case): line(row, run) for row in rows}
     table = "\n".join(kept[key] for key in sorted(kept))
-    path.write_text(f"{HEAD}{heading()}\n{table}\n", encoding="utf-8")
+    path.write_text(f"{HEAD}{heading()}\n{table}\n{told}", encoding="utf-8")
+
+
+def whole(sentence: str, run: str, path: Path = RESULTS) -> None:
+    """Replace what the file tells of the last run of everything."""
+    kept = [old for old in path.read_text(encoding="utf-8").splitlines() if old and not old.startswith(WHOLE)]
+    table = next(index for index, old in enumerate(kept) if old.startswith("| scenario"))
+    rows = "\n".join(kept[table:])
+    path.write_text(f"{HEAD}{rows}\n\n{WHOLE} ({run}): {sentence}\n", encoding="utf-8")
 
 
 def _order(number: int, case: str) -> tuple[int, int, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.system.frame import Found, Row, Scenario, Task, cannot, row
-from tests.system.results import COLUMNS, merge
+from tests.system.results import COLUMNS, WHOLE, merge, whole
 
 
 async def nothing(task: Task) -> list[Row]:
@@ -43,6 +43,18 @@ def test_a_run_replaces_its_own_rows_and_sorts(tmp_path: Path) -> None:
     ]
     assert {len(cells) for cells in rows} == {len(COLUMNS)}
     assert rows[0][7:10] == ["3.0 s", "3.0 s", "a / b"]
+
+
+def test_what_the_last_run_of_everything_came_to_stays_below_the_rows_of_later_ones(tmp_path: Path) -> None:
+    path = tmp_path / "RESULTS.md"
+    one = [row(scenario(1), "", found(), kills=0, passed=True)]
+    merge(one, "run 1", path)
+    whole("0 of 1 rows passed in 7 min.", "run 1", path)
+    whole("1 of 1 rows passed in 9 min.", "run 2", path)
+    merge(one, "run 3", path)
+    lines = path.read_text().splitlines()
+    assert [line for line in lines if line.startswith(WHOLE)] == lines[-1:] == [f"{WHOLE} (run 2): 1 of 1 rows passed in 9 min."]
+    assert [cells[-2] for cells in table(path)] == ["run 3"] and lines.count("# Broken on purpose") == 1
 
 
 def test_what_cannot_be_produced_here_is_a_row_that_says_so(tmp_path: Path) -> None:
