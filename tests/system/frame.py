@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -65,8 +65,9 @@ class Scenario:
     run: Callable[[Task], Awaitable[list[Row]]]
     cases: tuple[tuple[str, ...], ...] = ()
     """Its cases, as they are run: those of one tuple together."""
-    waits: bool = False
-    """It mostly waits, and measures no fraction of a second: run beside others of its kind, so that all fit into an hour."""
+    waits: Mapping[str, float] = field(default_factory=dict)
+    """Which of its cases ("" where it has none) mostly wait and measure no fraction of a second, and about how many minutes each
+    lasts: these are run side by side, so that all fit into an hour."""
 
 
 @dataclass(frozen=True, slots=True)

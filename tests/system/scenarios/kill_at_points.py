@@ -105,7 +105,7 @@ class Point:
 
 
 SILENT = brief(
-    ring=Span(0.1, 0.3), patience=Span(0.3, 0.6), talk=Span(0.3, 0.6), faults=Faults(error_before=0.03, error_after=0.01)
+    ring=Span(0.1, 0.3), patience=Span(0.3, 0.6), talk=Span(0.3, 0.6), faults=Faults(error_before=0.06, error_after=0.02)
 )
 """Some placements stay open; slow enough that there are as many rounds of look-ups as deaths in them are wanted, and more."""
 POINTS = (
@@ -118,7 +118,7 @@ POINTS = (
     Point("K7", ("api",), 3.3),
     Point("K8", ("api",), 0.3),
     Point("K9", ("scheduler",), 0.5),
-    Point("K10", ("worker",), 0.06, script=SILENT, surest=0.5),
+    Point("K10", ("worker",), 0.1, script=SILENT, surest=0.3),
     Point("K11", ("api",), 0.02, meanwhile=importing, surest=0.7),
     Point("K12", ("worker",), 0.01, meanwhile=asking_to_end, ends=True),
 )
@@ -226,4 +226,5 @@ SCENARIO = Scenario(
     passes="0 duplicates, 0 lost, never over the cap, unclear calls settled ≤ 60 s, 0 slots leaked, p95 recovery ≤ 15 s",
     run=run,
     cases=TOGETHER,
+    waits={"K10": 5},
 )

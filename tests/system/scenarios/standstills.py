@@ -189,5 +189,5 @@ BLOCK = Scenario(
     passes="as scenario 1 (the API: 35 s more), 0 late dials, each block told of while it lasts",
     run=run_blocks,
     cases=tuple((case.role,) for case in CASES),
-    waits=True,
+    waits={case.role: 2 for case in CASES},
 )
