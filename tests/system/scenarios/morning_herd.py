@@ -165,7 +165,7 @@ async def run(task: Task) -> list[Row]:
         await run_all(url, opens)
         await asyncio.sleep(opens.timestamp() - time.time())
         before = await figures(port)
-        await asyncio.sleep(SETTLED_SECONDS / 2)
+        await asyncio.sleep(SETTLED_SECONDS)
         memory = Memory()
         while time.time() < opens.timestamp() + seconds:
             memory.look(on)
@@ -190,7 +190,7 @@ async def run(task: Task) -> list[Row]:
         f"scheduler, {within:.1%} of them within {TICK_P99:g} s; {most} calls in the fastest second of {RATE} allowed, "
         f"{found.dials / seconds:.0f} on average; {len({entry.campaign for entry in entries}):,} campaigns were called, "
         f"none behind for more than {starved:.1f} s; memory grew by {max(grown.values()):.1%} at most "
-        f"({', '.join(f'{name} {memory.seen[name][-1] / 1e6:.0f} MB' for name in sorted(grown))})"
+        f"({', '.join(f'{name} {memory.seen[name][-1] / 1e6:.0f} MB, {grown[name]:+.1%}' for name in sorted(grown))})"
     )
     passed = (
         found.lawful
