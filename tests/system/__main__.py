@@ -1,94 +1,19 @@
 """`make chaos`: break things on purpose with real processes, judge by the carrier's journal and the database, print one table.
 
 ARGS names scenarios by number (all by default), and cases of one as 1:K3; --seed N, --scale 0.1 for a small run, whose rows are
-printed and not kept. `--list` says what there is. Scenarios that fill the machine or measure fractions of a second have it to
-themselves; when they are through, those that mostly wait are run side by side.
+printed and not kept. `--list` says what there is.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
-from multiprocessing import get_context
 
-from tests.system.frame import Row, Scenario, Task, title, told
+from tests.system.frame import title
+from tests.system.parts import KNOWN, parts_of, run_all
 from tests.system.results import heading, line, merge, run_of, whole
-from tests.system.scenarios import SCENARIOS
-
-KNOWN = {scenario.number: scenario for scenario in SCENARIOS}
-SIDE_BY_SIDE = 3
-"""Scenarios that mostly wait, at once: more make the slots of one wait for the processor's time of another."""
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What is run at a time: these cases of one scenario (none = all it has)."""
-
-    number: int
-    cases: Sequence[str]
-    seed: int
-    scale: float
-
-    @property
-    def scenario(self) -> Scenario:
-        return KNOWN[self.number]
-
-    @property
-    def minutes(self) -> float:
-        """How long it lasts and mostly waits; 0 = it has the machine to itself."""
-        return sum(self.scenario.waits.get(case, 0.0) for case in self.cases or [""])
-
-    @property
-    def name(self) -> str:
-        return f"{self.number} {' '.join(self.cases)}".strip()
-
-
-async def run(scenario: Scenario, task: Task) -> list[Row]:
-    try:
-        return await scenario.run(task)
-    except Exception as fault:  # the others still have something to say
-        cases = task.only or [""]
-        _say(f"{', '.join(title(scenario, case) for case in cases)} broke off: {fault!r}")
-        return [told(scenario, case, f"broke off: {type(fault).__name__}", passed=False) for case in cases]
-
-
-def rows_of(part: Part) -> list[Row]:
-    began = time.monotonic()
-    rows = asyncio.run(run(part.scenario, Task(part.seed, part.scale, part.cases, _say)))
-    _say(f"{part.name}: {time.monotonic() - began:.0f} s")
-    return rows
-
-
-def parts_of(asked: Mapping[int, Sequence[str]], seed: int, scale: float) -> list[Part]:
-    parts = []
-    for number, only in sorted(asked.items()):
-        together = [[case for case in cases if not only or case in only] for cases in KNOWN[number].cases]
-        parts += [Part(number, cases, seed, scale) for cases in (filter(None, together) if together else [only])]
-    return parts
-
-
-def run_all(parts: Iterable[Part]) -> Iterator[list[Row]]:
-    """The rows of each part when it is through: one by one, then side by side, the longest first."""
-    waiting = []
-    for part in parts:
-        if part.minutes:
-            waiting.append(part)
-        else:
-            yield rows_of(part)
-    waiting.sort(key=lambda part: -part.minutes)
-    with ProcessPoolExecutor(SIDE_BY_SIDE, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
-        for future in as_completed([pool.submit(rows_of, part) for part in waiting]):
-            yield future.result()
 
 
 def main() -> int:
@@ -99,7 +24,7 @@ def main() -> int:
     parser.add_argument("--list", action="store_true")
     asked = parser.parse_args()
     if asked.list:
-        for scenario in SCENARIOS:
+        for scenario in KNOWN.values():
             print(f"{title(scenario, '')}\n    {scenario.does}\n    passes: {scenario.passes}")
         return 0
     cases: defaultdict[int, list[str]] = defaultdict(list)

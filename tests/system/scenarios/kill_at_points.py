@@ -93,7 +93,8 @@ async def asking_to_end(on: Stage, aim: Aim) -> AsyncIterator[Finish]:
 class Point:
     """A fail point, whose roles pass it, and how often they do for one dial. `meanwhile` goes on beside the dialling; `ends`: its
     roles may end by themselves, for they are asked to; `surest`: how likely a death at a passing is at the most, where what is
-    begun anew after each has to be through some day."""
+    begun anew after each has to be through some day; `longer`: so many times the usual dials, where what is passed seldom would
+    else be met by one death after the other, each of which begins the recovery anew."""
 
     name: str
     roles: tuple[str, ...]
@@ -102,6 +103,7 @@ class Point:
     meanwhile: Callable[[Stage, Aim], AbstractAsyncContextManager[Finish]] = only_dialling
     ends: bool = False
     surest: float = 1.0
+    longer: float = 1.0
 
 
 SILENT = brief(
@@ -118,7 +120,7 @@ POINTS = (
     Point("K7", ("api",), 3.3),
     Point("K8", ("api",), 0.3),
     Point("K9", ("scheduler",), 0.5),
-    Point("K10", ("worker",), 0.1, script=SILENT, surest=0.3),
+    Point("K10", ("worker",), 0.1, script=SILENT, surest=0.3, longer=2.0),
     Point("K11", ("api",), 0.02, meanwhile=importing, surest=0.7),
     Point("K12", ("worker",), 0.01, meanwhile=asking_to_end, ends=True),
 )
@@ -170,7 +172,8 @@ class Aim:
 
 async def at_points(points: Sequence[Point], task: Task) -> list[Row]:
     """One run in which processes die at these points, each of another role; all but one pass by dialling alone."""
-    dials, kills = task.scaled(DIALS, 150), task.scaled(KILLS, 3)
+    dials = task.scaled(round(DIALS * max(point.longer for point in points)), 150)
+    kills = task.scaled(KILLS, 3)
     aims = [Aim(point, dials, kills, task.seed) for point in points]
     lead = next((point for point in points if point.meanwhile is not only_dialling), points[0])
     layout = Layout(failpoints=lambda role: next(filter(None, (aim.charge(role) for aim in aims)), ""), script=lead.script)
@@ -226,5 +229,5 @@ SCENARIO = Scenario(
     passes="0 duplicates, 0 lost, never over the cap, unclear calls settled ≤ 60 s, 0 slots leaked, p95 recovery ≤ 15 s",
     run=run,
     cases=TOGETHER,
-    waits={"K10": 5},
+    waits={"K10": 8},
 )
