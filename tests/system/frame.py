@@ -65,9 +65,9 @@ class Scenario:
     run: Callable[[Task], Awaitable[list[Row]]]
     cases: tuple[tuple[str, ...], ...] = ()
     """Its cases, as they are run: those of one tuple together."""
-    waits: Mapping[str, float] = field(default_factory=dict)
-    """Which of its cases ("" where it has none) mostly wait and measure no fraction of a second, and about how many minutes each
-    lasts: these are run side by side, so that all fit into an hour."""
+    beside: Mapping[str, float] = field(default_factory=dict)
+    """Which of its cases ("" where it has none) leave others room on the machine and measure no fraction of a second, and about
+    how many minutes each lasts: these are run side by side, so that all fit into an hour."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
 """What is run at a time, and in which order: parts that fill the machine or measure fractions of a second have it to themselves;
-when they are through, those that mostly wait are run side by side, each in a process of its own.
+when they are through, the others are run side by side, each in a process of its own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.system.scenarios import SCENARIOS
 
 KNOWN = {scenario.number: scenario for scenario in SCENARIOS}
 SIDE_BY_SIDE = 3
-"""Scenarios that mostly wait, at once: more make the slots of one wait for the processor's time of another."""
+"""More would make the slots of one wait for the processor's time of another."""
 
 
 def _say(text: str) -> None:
@@ -39,8 +39,8 @@ class Part:
 
     @property
     def minutes(self) -> float:
-        """How long it lasts and mostly waits; 0 = it has the machine to itself."""
-        return sum(self.scenario.waits.get(case, 0.0) for case in self.cases or [""])
+        """How long it lasts beside others; 0 = it has the machine to itself."""
+        return sum(self.scenario.beside.get(case, 0.0) for case in self.cases or [""])
 
     @property
     def name(self) -> str:

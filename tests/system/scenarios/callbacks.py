@@ -208,7 +208,7 @@ HARMED = Scenario(
     does=f"every callback ×{COPIES}, after the next, {LATE_SECONDS:g} s late, and before the carrier has answered the request",
     passes="the laws; every outcome and result as the journal has it; each slot given back once, by history and by recount",
     run=mangled,
-    waits={"": 1},
+    beside={"": 1},
 )
 LOST = Scenario(
     20,
@@ -216,7 +216,7 @@ LOST = Scenario(
     does=f"no callback ever comes; calls of up to {LIMIT_MINUTES} min",
     passes=f"the laws; every outcome and result as the journal has it; slots free ≤ {FREED_SECONDS:.0f} s after the placement",
     run=untold,
-    waits={"": 2},
+    beside={"": 2},
 )
 LATE = Scenario(
     22,
@@ -224,5 +224,5 @@ LATE = Scenario(
     does="people are called again at once, and what is told of the call before comes again, or only then",
     passes="the laws; each fact with its own attempt; outcomes as the journal has them; no slot free before its call is over",
     run=tardy,
-    waits={"": 1},
+    beside={"": 1},
 )

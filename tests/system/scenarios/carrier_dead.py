@@ -93,5 +93,5 @@ SCENARIO = Scenario(
     passes=f"the laws; left alone after ≤ {FAILED_POSTS} failures, then ≤ 1 every {PROBE_SECONDS:g} s; nobody loses a try "
     f"by it; dialling again ≤ {BACK_SECONDS:.0f} s after it is back",
     run=run,
-    waits={"": 2},
+    beside={"": 2},
 )

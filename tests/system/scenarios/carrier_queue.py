@@ -108,5 +108,5 @@ SCENARIO = Scenario(
     passes=f"the laws; never more than {DEEPEST} in its queue before; it dials nobody outside the window, and is asked for no "
     "call after the last moment for one",
     run=run,
-    waits={"": 2},
+    beside={"": 2},
 )

@@ -143,7 +143,7 @@ ROLES = Scenario(
     does="by 2 hours and a day, forward and back, while they dial; two roles are killed and start with the wrong clock",
     passes=_PASSES,
     run=roles,
-    waits={"": 1},
+    beside={"": 1},
 )
 DATABASE = Scenario(
     14,
@@ -151,5 +151,5 @@ DATABASE = Scenario(
     does="by an hour forward and back, while they dial",
     passes=_PASSES,
     run=database,
-    waits={"": 1},
+    beside={"": 1},
 )

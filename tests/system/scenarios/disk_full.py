@@ -108,5 +108,5 @@ SCENARIO = Scenario(
     passes=f"the laws; 0 calls while it is full; the API answers 503 with Retry-After, no import is half there; "
     f"dialling again ≤ {RECOVER_SECONDS:.0f} s after there is room",
     run=run,
-    waits={"": 1},
+    beside={"": 1},
 )

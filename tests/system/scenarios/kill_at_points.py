@@ -229,5 +229,5 @@ SCENARIO = Scenario(
     passes="0 duplicates, 0 lost, never over the cap, unclear calls settled ≤ 60 s, 0 slots leaked, p95 recovery ≤ 15 s",
     run=run,
     cases=TOGETHER,
-    waits={"K10": 8},
+    beside={"K1": 5, "K2": 3, "K3": 3, "K4": 1.5, "K5": 1.5, "K10": 8, "K11": 6, "K12": 2},
 )

@@ -147,5 +147,5 @@ SCENARIO = Scenario(
     does=f"{SCHEDULERS} schedulers, {WORKERS} workers, cap {CAP}; {SECONDS / 60:g} minutes of bouts of kills, stops, partitions",
     passes=f"as scenario 1; cap ≥ {UTILISATION:.0%} full outside the fault periods (to {RECOVERY_SECONDS:g} s after a bout)",
     run=run,
-    waits={"": 11},
+    beside={"": 11},
 )

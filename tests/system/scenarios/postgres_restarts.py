@@ -82,6 +82,7 @@ RESTARTS = Scenario(
     does=f"every {EVERY_SECONDS:.0f} s, {TIMES // 2} times fast (sessions are ended, checkpoint) and immediate (as a crash)",
     passes=_PASSES,
     run=restart,
+    beside={"": 2},
 )
 KILLED = Scenario(
     12,
@@ -89,4 +90,5 @@ KILLED = Scenario(
     does=f"kill -9 of the postmaster, {KILLS} times, every {KILL_EVERY_SECONDS:.0f} s; commits are synchronous",
     passes=_PASSES,
     run=kill,
+    beside={"": 1},
 )

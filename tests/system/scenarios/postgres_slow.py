@@ -163,5 +163,5 @@ SCENARIO = Scenario(
     f"the other campaign's refill p95 ≤ {REFILL_SECONDS:.0f} s",
     run=run,
     cases=tuple((case,) for case in CASES),
-    waits=dict.fromkeys(CASES, 1),
+    beside=dict.fromkeys(CASES, 1),
 )

@@ -181,6 +181,7 @@ STOP = Scenario(
     does=f"{WORKERS} workers, cap 50, {STOP_DIALS:,} dials; {STOPS} times one is stopped at K1–K4 for {SHORTEST:g}–{LONGEST:g} s",
     passes="as scenario 1, and 0 late dials: a worker that goes on sends nothing that is past its fence",
     run=run_stops,
+    beside={"": 3},
 )
 BLOCK = Scenario(
     3,
@@ -189,5 +190,5 @@ BLOCK = Scenario(
     passes="as scenario 1 (the API: 35 s more), 0 late dials, each block told of while it lasts",
     run=run_blocks,
     cases=tuple((case.role,) for case in CASES),
-    waits={case.role: 2 for case in CASES},
+    beside={case.role: 2 for case in CASES},
 )

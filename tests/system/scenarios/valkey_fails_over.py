@@ -127,4 +127,5 @@ SCENARIO = Scenario(
     does=f"{TIMES} times to a replica that lacks the last {LOST_SECONDS:.0f} s of writes; {RATE} calls per second allowed",
     passes=f"the laws; no pause of more than {PAUSE_SECONDS:.0f} s; the rate is kept (one more in the second of a fail-over)",
     run=run,
+    beside={"": 2},
 )

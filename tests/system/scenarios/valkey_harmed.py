@@ -124,5 +124,5 @@ SCENARIO = Scenario(
     passes=f"the laws; dialling again ≤ {RESUME_SECONDS:.0f} s after it is over; no role ends by itself",
     run=run,
     cases=tuple((case,) for case in cases(Task())),
-    waits=dict.fromkeys(cases(Task()), 1),
+    beside=dict.fromkeys(cases(Task()), 1),
 )
