@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from adapters.errors import Ambiguous, PlaceError, RateLimited, Rejected, TooLate, Unavailable
@@ -146,11 +146,15 @@ class Breakers:
 
     async def failed(self, key: str, failure: Failure, *, probing: bool = False) -> Breaker:
         success = self._well.pop(key, None)
+        heard = self._clock.monotonic()
 
         def turn(was: Breaker, now: datetime) -> Breaker:
+            told = failure
+            if failure.retry_after is not None:  # from the carrier's answer on, not from when it was our turn to write it down
+                told = replace(failure, retry_after=failure.retry_after - (self._clock.monotonic() - heard))
             # One from before another process's failure does not begin the count anew.
             well = success is not None and (was.failed_at is None or since(success, now) > was.failed_at)
-            return failed(was, failure, now, well=well, probing=probing)
+            return failed(was, told, now, well=well, probing=probing)
 
         def since(success: float, now: datetime) -> datetime:
             return now - timedelta(seconds=self._clock.monotonic() - success)

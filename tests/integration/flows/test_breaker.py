@@ -107,6 +107,24 @@ async def test_the_whole_trunk_waits_as_long_as_the_carrier_asks(
         await laws_hold(e.pool)
 
 
+async def test_what_the_carrier_asks_to_wait_begins_with_its_answer_and_not_with_our_turn_to_write_it_down(
+    database_url: str, redis_url: str
+) -> None:
+    """Found by scenario 23: of twenty refused at once the last one waited half a second for the others to be written."""
+    async with engine(database_url, redis_url, quick(), running=False) as e:
+        told = Failure(Cause.RATE, retry_after=30)
+        await e.house.breakers.failed(KEY, told)
+        async with e.pool.acquire() as other, other.transaction():
+            await other.execute("update breakers set failures = failures + 1 where key = $1", KEY)
+            telling = asyncio.create_task(e.house.breakers.failed(KEY, told))
+            heard = await e.pool.fetchval("select clock_timestamp()")
+            await e.until("select exists (select from pg_stat_activity where wait_event_type = 'Lock')")
+            await asyncio.sleep(0.15)  # what passes is what is measured; below the time that a lock is waited for
+        became = await telling
+        assert became.probe_at is not None
+        assert 29.9 < (became.probe_at - heard).total_seconds() < 30.1
+
+
 async def test_a_wrong_key_pauses_the_trunk_after_three_answers_until_somebody_starts_it_anew(
     database_url: str, redis_url: str, asked: list[float]
 ) -> None:
