@@ -106,6 +106,16 @@ def failed(was: Breaker, failure: Failure, now: datetime, *, well: bool = False,
     return replace(became, state=BreakerState.OPEN, opened_at=now, probe_at=now + _pause(failure, timedelta(0)))
 
 
+def absolved(was: Breaker, who: str) -> Breaker:
+    """When `who` is to blame for its own refusals, which say nothing of others. What is left may be too little to stay open."""
+    if who not in was.offenders:
+        return was
+    offenders = tuple(each for each in was.offenders if each != who)
+    if was.is_open and was.cause is Cause.REQUEST and len(offenders) < LIMITS[Cause.REQUEST]:
+        return CLOSED
+    return replace(was, offenders=offenders, failures=max(was.failures - 1, 0))
+
+
 def _still_open(was: Breaker, failure: Failure, now: datetime, probing: bool) -> Breaker:
     """Calls that were on their way when it opened may only prolong the wait; the probe says what is the matter now."""
     assert was.probe_at is not None and was.opened_at is not None

@@ -11,7 +11,7 @@ from dialer.domain.campaign import CampaignRules
 from dialer.domain.machine import AttemptState, ContactStatus
 from dialer.domain.outcome import Disposition, disposition, reached
 from dialer.domain.preflight import Reason, for_ever
-from dialer.domain.retry import CallAgain, Record, decide, excused, refused
+from dialer.domain.retry import NEVER_REFUSED, CallAgain, Record, Refusals, decide, excused, refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +122,17 @@ def in_time(turn: Turn, expires_at: datetime | None) -> Turn:
     return replace(turn, enrolment=ContactStatus.SKIPPED, reason=Reason.EXPIRED, next_at=None)
 
 
-def excuse(was: Standing, fault: Fault, reason: str, now: datetime, *, cause: str | None = None, refusals: int = 0) -> Turn:
-    """Take back an attempt that the carrier or the way to it refused: not counted, but bounded. `refusals`: how often that
-    happened before to just this contact."""
+def excuse(
+    was: Standing,
+    fault: Fault,
+    reason: str,
+    now: datetime,
+    *,
+    cause: str | None = None,
+    refusals: Refusals = NEVER_REFUSED,
+) -> Turn:
+    """Take back an attempt that the carrier or the way to it refused: not counted, but bounded. `refusals`: those before of just
+    this contact's calls."""
     decision = refused(refusals, was.record, now) if fault is Fault.REQUEST else excused(fault, was.record, now)
     turn = recall(was, reason, decision.at if isinstance(decision, CallAgain) else now, now, fault=fault, cause=cause)
     if isinstance(decision, CallAgain):

@@ -52,6 +52,23 @@ class Record:
     excused_today: int
 
 
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """How often a contact's call was refused `before`, and whether `others` of its campaign were taken since the first time:
+    then it is the contact that cannot be called, and not the campaign that calls nobody rightly."""
+
+    before: int
+    others: bool
+
+    @property
+    def last(self) -> bool:
+        """Whether one more is the last."""
+        return self.before + 1 >= REFUSED_MOST
+
+
+NEVER_REFUSED = Refusals(0, others=False)
+
+
 def decide(outcome: Outcome, fault: Fault, policy: RetryPolicy, record: Record, now: datetime) -> Decision:
     """What follows from an ending. `now` is when the call ended."""
     word = disposition(outcome)
@@ -87,8 +104,8 @@ def excused(fault: Fault, record: Record, now: datetime) -> Decision:
     return CallAgain(now + timedelta(seconds=wait), f"{fault}_failure", counted=False, excused=True)
 
 
-def refused(before: int, record: Record, now: datetime) -> Decision:
-    """What follows when a contact's call was refused for its own sake, as it had been `before` times already."""
-    if before + 1 >= REFUSED_MOST:
+def refused(refusals: Refusals, record: Record, now: datetime) -> Decision:
+    """What follows when a contact's call was refused for its own sake."""
+    if refusals.last:
         return Done(ContactStatus.FAILED, "quarantined", counted=False, excused=True)
     return excused(Fault.REQUEST, record, now)

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from adapters.errors import Ambiguous, PlaceError, RateLimited, Rejected, TooLate, Unavailable
 from adapters.events import Fault
 from dialer.domain.attempt import Progress
-from dialer.domain.breaker import Breaker, BreakerState, Cause, Failure, failed, probing
+from dialer.domain.breaker import Breaker, BreakerState, Cause, Failure, absolved, failed, probing
 from dialer.domain.conclude import Standing
 from dialer.domain.machine import AttemptState
 from dialer.domain.preflight import Reason
@@ -168,6 +168,14 @@ class Breakers:
         if became.probe_at != was.probe_at:
             await self._ringer.wake([key])  # so that the schedulers know when it is to be tried
         return became
+
+    async def absolve(self, campaign: str, enrolment: str) -> None:
+        """A contact is given up because its own calls are refused: the campaign bears nothing of it."""
+        key = f"campaign:{campaign}"
+        was, became = await breakers.change(self._pool, key, lambda was, now: absolved(was, enrolment))
+        if was.is_open and not became.is_open:
+            log.warning("breaker of %s is closed again: contacts were refused for their own sake", key)
+            await self._ringer.wake([key])
 
     async def probe(self, attempt: str, campaign: str, trunk: str) -> Probe:
         """Whether this queued attempt, which the fence refused, may be the probe."""

@@ -21,6 +21,7 @@ from dialer.domain.conclude import Standing, conclude, excuse, recall
 from dialer.domain.fence import FENCE_SECONDS
 from dialer.domain.machine import UNFINISHED_PLACING, AttemptState
 from dialer.domain.preflight import Reason
+from dialer.domain.retry import NEVER_REFUSED, Refusals
 from dialer.flows.breakers import DEFECT, Breakers, signs
 from dialer.flows.caution import Caution
 from dialer.flows.gather import Gather
@@ -157,8 +158,12 @@ class Placer:
         if not isinstance(fault, TooLate):
             log.warning("attempt %s: %s: %s", permit.attempt, type(fault).__name__, fault)
         held = await self._tell(permit, fault)
-        refused = isinstance(fault, Rejected) and fault.fault is Fault.REQUEST
-        refusals = await attempts.refusals(self._pool, permit.attempt) if refused and held is None else 0
+        refusals = NEVER_REFUSED
+        if isinstance(fault, Rejected) and fault.fault is Fault.REQUEST:
+            refusals = await attempts.refusals(self._pool, permit.attempt)
+            held = None if refusals.others else held
+            if refusals.last and held is None:
+                await self._breakers.absolve(permit.campaign, permit.enrolment)
         believe = self._breakers.believe
         await self._settler.settle(permit.attempt, lambda case: after_failure(case, fault, held, refusals, believe))
         await self._breakers.report(permit.trunk)
@@ -174,11 +179,15 @@ class Placer:
 
 
 def after_failure(
-    case: Case, fault: PlaceError, held: Reason | None, refusals: int, believe: Callable[[Standing, Progress, datetime], Progress]
+    case: Case,
+    fault: PlaceError,
+    held: Reason | None,
+    refusals: Refusals,
+    believe: Callable[[Standing, Progress, datetime], Progress],
 ) -> Turn | None:
     """What a failed placement makes of its attempt; None when an event has told more already. `held`: why a breaker is open now,
-    which then paces what comes, and the contact bears nothing of it; `refusals`: how often just this contact was refused
-    before; `believe` judges a verdict on the number."""
+    which then paces what comes, and the contact bears nothing of it; `refusals`: those before of just this contact's calls;
+    `believe` judges a verdict on the number."""
     standing, now = case.stand.standing, case.now
     if standing.progress.state not in UNFINISHED_PLACING:
         return None

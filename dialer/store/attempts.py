@@ -16,7 +16,7 @@ from adapters.events import CallEvent, Fault, Outcome, Phase
 from dialer.domain.attempt import Progress, Turn
 from dialer.domain.conclude import Standing
 from dialer.domain.machine import AttemptState, CampaignStatus, ContactStatus
-from dialer.domain.retry import Record
+from dialer.domain.retry import Record, Refusals
 from dialer.store.database import Pool
 from dialer.store.statements import fetch, fetch_locking
 
@@ -103,11 +103,10 @@ async def accepted(pool: Pool, refs: Mapping[str, str]) -> None:
     await fetch(pool, "accepted", list(refs), list(refs.values()))
 
 
-async def refusals(pool: Pool, attempt: str) -> int:
-    """How often a call to this attempt's enrolment was refused for its own sake."""
+async def refusals(pool: Pool, attempt: str) -> Refusals:
+    """How a call to this attempt's enrolment was refused for its own sake before."""
     [r] = await fetch(pool, "refusals", attempt)
-    refused: int = r["n"]
-    return refused
+    return Refusals(r["n"], r["others"])
 
 
 async def events_of(pool: Pool, attempts: Collection[str]) -> list[CallEvent]:

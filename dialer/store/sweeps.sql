@@ -126,9 +126,14 @@ where coalesce(t.n, 0) <> coalesce(r.n, 0)
 select id, status from campaigns where status in ('running', 'paused') order by id
 
 -- name: refusals
--- How often the carrier (or our own code) refused this attempt's enrolment a call for its own sake. $1 attempt id.
-select count(*) as n from call_attempts x
-where x.campaign_contact_id = (select campaign_contact_id from call_attempts where id = $1) and x.fault = 'request'
+-- How often the carrier (or our own code) refused this attempt's enrolment a call for its own sake, and whether it took a call of
+-- the same campaign that was released after the first of these. $1 attempt id.
+select f.n, exists (
+    select from call_attempts y where y.campaign_id = a.campaign_id and y.id > f.first and y.provider_ref is not null) as others
+from call_attempts a cross join lateral (
+  select count(*) as n, min(x.id) as first from call_attempts x
+  where x.campaign_contact_id = a.campaign_contact_id and x.fault = 'request') f
+where a.id = $1
 
 -- name: newest_placed
 -- When a call was last placed, of the newest attempts of each campaign: most are placed at once, or taken back within seconds.

@@ -279,6 +279,41 @@ async def test_when_every_call_of_a_campaign_is_refused_it_alone_is_held_back_an
         await laws_hold(e.pool)
 
 
+async def test_whose_calls_are_refused_while_others_are_taken_is_given_up_though_only_such_are_left(
+    database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by scenario 28: when only poisoned contacts were left, each probe was one of them, for ever."""
+    monkeypatch.setattr("dialer.domain.retry.EXCUSED_FIRST_SECONDS", 0)
+    placing = SimulatedAdapter.place
+    poison: set[str] = set()
+    first = True
+
+    async def refuse(self: SimulatedAdapter, call: Call) -> str:
+        if first:
+            poison.add(call.to)
+        if call.to in poison:
+            raise KeyError("no such name")
+        return await placing(self, call)
+
+    monkeypatch.setattr(SimulatedAdapter, "place", refuse)
+    async with engine(database_url, redis_url, quick(), running=False) as e:
+        s = await seed(e.pool, contacts=12, concurrency=6)
+        await dial(e, s)
+        first = False
+        assert len(poison) >= 5 and (await breakers.all_of(e.pool))[f"campaign:{s.campaign}"].is_open
+        async with asyncio.timeout(20):
+            while await e.pool.fetchval("select count(*) from campaign_contacts where reason = 'quarantined'") < len(poison):
+                await e.pool.execute("update breakers set probe_at = now() where state <> 'closed'")
+                await dial(e, s)
+        await e.until("select count(*) = $1 from campaign_contacts where outcome = 'answered'", 12 - len(poison))
+        tries = (
+            "select max(n) from (select count(*) as n from call_attempts where fault = 'request' group by campaign_contact_id) t"
+        )
+        assert await e.pool.fetchval(tries) == 3
+        assert {entry.to for entry in e.carrier.journal.entries.values()}.isdisjoint(poison)
+        await laws_hold(e.pool)
+
+
 async def test_many_invalid_numbers_at_once_are_the_trunks_fault(database_url: str, redis_url: str) -> None:
     async with engine(database_url, redis_url, quick(answer=0.0, invalid=1.0)) as e:
         s = await seed(e.pool, contacts=60, concurrency=8)

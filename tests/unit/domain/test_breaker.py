@@ -19,6 +19,7 @@ from dialer.domain.breaker import (
     BreakerState,
     Cause,
     Failure,
+    absolved,
     failed,
     probing,
 )
@@ -42,6 +43,16 @@ def opened(cause: Cause, retry_after: float | None = None) -> Breaker:
 @pytest.mark.parametrize("cause", Cause)
 def test_it_opens_with_its_cause_and_not_a_failure_earlier(cause: Cause) -> None:
     assert opened(cause).cause is cause
+
+
+def test_who_is_to_blame_alone_is_counted_no_more_and_too_few_others_keep_nothing_open() -> None:
+    breaker = opened(Cause.REQUEST)
+    assert absolved(breaker, "cc_9") == breaker
+    assert absolved(breaker, "cc_0") == CLOSED
+    more = failed(CLOSED, Failure(Cause.REQUEST, who="cc_1"), NOW)
+    assert absolved(more, "cc_1").failures == 0 and not absolved(more, "cc_1").offenders
+    other = opened(Cause.TRUNK)
+    assert absolved(other, "cc_0").is_open, "what keeps it open is no contact's fault"
 
 
 def test_it_opens_long_before_ten_calls_have_failed() -> None:
