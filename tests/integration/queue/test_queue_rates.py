@@ -84,13 +84,16 @@ async def test_no_second_ever_holds_more_than_the_rate(shared_valkey: Valkey, ra
     await redis.flushall()
     buckets = RateBuckets(redis, max_wait=30)
     moments: list[float] = []
+    slack = 0.02  # our clock is not Redis'
     for n in asked:
         before = time.monotonic()
-        moments += [before + wait for wait in await buckets.take("trunk:x", rate, n)]
+        waits = await buckets.take("trunk:x", rate, n)
+        slack = max(slack, 0.02 + time.monotonic() - before)  # nobody knows when between the two Redis was asked
+        moments += [before + wait for wait in waits]
     await close(redis)
-    assert moments == sorted(moments)
+    assert all(later > earlier - slack for earlier, later in pairwise(moments))
     for i, first in enumerate(moments):
-        within = sum(first <= moment < first + 1 - 0.02 for moment in moments[i:])  # 20 ms: our clock is not Redis'
+        within = sum(first <= moment < first + 1 - slack for moment in moments[i:])
         assert within <= rate
 
 
