@@ -17,7 +17,9 @@ from random import Random
 from adapters.simulated.carrier.journal import Entry
 from adapters.simulated.carrier.script import Span
 from adapters.simulated.carrier.verdict import of_campaign
+from dialer.cli.main import Exit
 from tests.support.tcp_proxy import Mode
+from tests.system.crew import Death
 from tests.system.frame import Row, Scenario, Task, counted, row
 from tests.system.judge import judge, late
 from tests.system.stage import Layout, Stage, brief, stage
@@ -55,6 +57,11 @@ class Faults:
     bouts: list[tuple[float, float]] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
     kills: list[float] = field(default_factory=list)
+
+    def kept_out(self, death: Death) -> bool:
+        """Whether a role ended as it is to: it was started in a bout, and could not reach a store."""
+        within = any(begin <= death.at <= end + RECOVERY_SECONDS for begin, end in self.bouts)
+        return within and death.code == Exit.UNAVAILABLE
 
     async def bout(self, on: Stage) -> None:
         begin = time.time()
@@ -123,7 +130,11 @@ async def run(task: Task) -> list[Row]:
         found = await judge(on, campaign, kills=faults.kills)
         tardy = await late(on, campaign)
         share = fullness(of_campaign(on.entries(), campaign.campaign), CAP, calm) or 0.0
-        by_itself = [f"{d.role} ended by itself with {d.code}" for d in on.crew.deaths if d.code != -signal.SIGKILL]
+        by_itself = [
+            f"{d.role} ended by itself with {d.code}"
+            for d in on.crew.deaths
+            if d.code != -signal.SIGKILL and not faults.kept_out(d)
+        ]
         notes = [
             f"{counted(faults.done)} in {seconds} s",
             f"cap {share:.1%} full outside the fault periods",
