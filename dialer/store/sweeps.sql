@@ -52,18 +52,23 @@ select id from call_attempts where ended_at is null and state = 'queued'
 -- Take on attempts about which the carrier must be asked: placing or unknown and silent for longer than the trunk's silence, ringing
 -- past the ring timeout or the window's end, once a minute those that are up, for their last callback may have been lost, and once
 -- what the carrier has had since before the trunk's last gap. $1 trunks, $2 silence in seconds per trunk, $3 how many at most,
--- $4 seconds between two questions about one attempt. Of one that is unclear it is half of them at the least: those of one round
+-- $4 seconds between two questions about one attempt; half of them while it has been unclear for less than half a minute, for most
+-- often it is the asking process that has died since. Of one that is unclear it is half of that at the least: those of one round
 -- are not asked about together for ever, so that one which nobody survives asking about does not take the same others with it
 -- each time. $5 now.
 update call_attempts a
-  set asked_at = clock_timestamp() - case when a.provider_ref is null then random() else 0 end * make_interval(secs => $4::float8 / 2)
-  where a.id in (
-    select x.id from call_attempts x join unnest($1::text[], $2::float8[]) as w(trunk, silence) on w.trunk = x.trunk
+  set asked_at = clock_timestamp() - case when a.provider_ref is null then random() / 2 else 0 end * due.every
+  from (
+    select x.id, each.every from call_attempts x join unnest($1::text[], $2::float8[]) as w(trunk, silence) on w.trunk = x.trunk
       left join gaps g on g.trunk = x.trunk
+      cross join lateral (
+        select make_interval(secs => $4::float8 / case
+          when x.provider_ref is null and x.placing_at > $5::timestamptz - make_interval(secs => w.silence + 30) then 2 else 1 end)
+          as every) each
     where x.ended_at is null
-      and coalesce(x.asked_at not between clock_timestamp() - make_interval(secs => $4::float8) and clock_timestamp(), true)
+      and coalesce(x.asked_at not between clock_timestamp() - each.every and clock_timestamp(), true)
       and (case x.state
-        when 'placing' then x.not_after < $5::timestamptz
+        when 'placing' then x.not_after < $5
           or x.placing_at < $5 - make_interval(secs => w.silence + case when x.provider_ref is null then 0 else x.ring_seconds end)
         when 'unknown' then x.placing_at < $5 - make_interval(secs => w.silence)
         when 'ringing' then x.not_after < $5 or x.ringing_at < $5 - make_interval(secs => x.ring_seconds + w.silence)
@@ -72,7 +77,8 @@ update call_attempts a
         else false end
         or x.claimed_at < g.at and coalesce(x.asked_at not between g.at and clock_timestamp(), true) and x.placing_at < $5 - make_interval(secs => w.silence)
           and (x.state in ('ringing', 'answered') or x.state = 'placing' and x.provider_ref is not null))
-    order by x.asked_at nulls first limit $3 for update of x skip locked)
+    order by x.asked_at nulls first limit $3 for update of x skip locked) due
+  where a.id = due.id
   returning a.id, a.state, a.trunk, a.to_number, a.provider_ref, a.placing_at, a.ringing_at, a.answered_at, a.ring_seconds, a.limit_seconds,
             a.not_after
 
