@@ -1,4 +1,4 @@
-"""Real servers for the whole run: one Postgres and one Valkey per test process, one fresh database per test that asks."""
+"""Real servers for the whole run: one Postgres and one Valkey per test process; an empty database for each test that asks."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from dialer.embedded import EmbeddedServers, Endpoints
 from dialer.store.database import Database
 from dialer.store.migrate import migrate
 from tests.support.memory import quickest
+from tests.support.reused import NOTES, Reused
 
 _numbers = itertools.count(1)
 
@@ -46,6 +47,9 @@ def template(servers: Endpoints) -> str:
         await connection.execute("create database template_ledger")
         await connection.close()
         await migrate(_at(servers, "template_ledger"))
+        connection = await asyncpg.connect(_at(servers, "template_ledger"))
+        await connection.execute(NOTES)
+        await connection.close()
 
     asyncio.run(make())
     return "template_ledger"
@@ -55,43 +59,85 @@ def _at(servers: Endpoints, name: str) -> str:
     return servers.database_url.rsplit("/", 1)[0] + "/" + name
 
 
+class Databases:
+    """Made and dropped in the server of this process."""
+
+    def __init__(self, servers: Endpoints, template: str) -> None:
+        self._servers = servers
+        self._template = template
+
+    async def make(self) -> str:
+        """The URL of a new one, migrated and empty."""
+        name = f"test_{next(_numbers)}"
+        await self._say(f"create database {name} template {self._template} strategy {STRATEGY}")
+        return _at(self._servers, name)
+
+    async def drop(self, url: str) -> None:
+        await self._say(f"drop database {url.rpartition('/')[2]} with (force)")
+
+    async def _say(self, statement: str) -> None:
+        connection = await asyncpg.connect(self._servers.database_url)
+        await connection.execute(statement)
+        await connection.close()
+
+
 @pytest.fixture(scope="session")
-def new_database(servers: Endpoints, template: str) -> Callable[[], AbstractAsyncContextManager[str]]:
+def databases(servers: Endpoints, template: str) -> Databases:
+    return Databases(servers, template)
+
+
+@pytest.fixture(scope="session")
+def new_database(databases: Databases) -> Callable[[], AbstractAsyncContextManager[str]]:
     """Makes a migrated, empty database; its URL."""
 
     @asynccontextmanager
     async def make() -> AsyncIterator[str]:
-        name = f"test_{next(_numbers)}"
-        connection = await asyncpg.connect(servers.database_url)
-        await connection.execute(f"create database {name} template {template} strategy {STRATEGY}")
+        url = await databases.make()
         try:
-            yield _at(servers, name)
+            yield url
         finally:
-            await connection.execute(f"drop database {name} with (force)")
-            await connection.close()
+            await databases.drop(url)
 
     return make
 
 
+@pytest.fixture(scope="session")
+async def reused(databases: Databases) -> AsyncIterator[Reused]:
+    ledger = Reused(databases.make, databases.drop)
+    yield ledger
+    await ledger.close()
+
+
 @pytest.fixture
-async def database_url(new_database: Callable[[], AbstractAsyncContextManager[str]]) -> AsyncIterator[str]:
+async def anew(reused: Reused) -> None:
+    """To be used by whoever measures: the test's database is a new copy, in which no plan was made and nothing deleted yet."""
+    await reused.close()
+
+
+@pytest.fixture
+async def database_url(reused: Reused) -> AsyncIterator[str]:
     """A migrated, empty database of the test's own."""
-    async with new_database() as url:
-        yield url
+    yield await reused.url()
+    await reused.clear()
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    async with await Database.open(database_url) as opened:
-        yield opened
+async def database(reused: Reused, database_url: str) -> Database:
+    return await reused.database()
+
+
+@pytest.fixture(autouse=True)
+async def nothing_goes_on() -> AsyncIterator[None]:
+    """What a test left running ends with it, though the event loop goes on."""
+    before = asyncio.all_tasks()
+    yield
+    left = asyncio.all_tasks() - before - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
 
 
 @pytest.fixture
 def redis_url(servers: Endpoints) -> str:
     """A database of the Valkey server that no other test of this process uses at the same time; tests flush it themselves."""
     return servers.redis_url.rsplit("/", 1)[0] + f"/{1 + next(_numbers) % 15}"
-
-
-@pytest.fixture
-def data_dir(tmp_path: Path) -> Path:
-    return tmp_path / "data"

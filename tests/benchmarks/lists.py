@@ -84,7 +84,7 @@ async def lists() -> list[Row]:
 
 async def fill(database: Database, api: Api) -> float:
     """Seconds the writing took."""
-    stranger, _ = await fresh_team(database, "Strangers", api.context.clock.now())
+    stranger, _ = await fresh_team(database, "Strangers")
     started = time.perf_counter()
     for first in range(1, CONTACTS, PIECE):
         await database.pool.execute(FILL, api.team, stranger, first, first + PIECE - 1)

@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -60,7 +59,7 @@ async def standing() -> AsyncIterator[Standing]:
         servers = stack.enter_context(EmbeddedServers(directory / "data"))
         await migrate(servers.database_url)
         database = await stack.enter_async_context(await Database.open(servers.database_url))
-        team, key = await fresh_team(database, "Bench", datetime.now(UTC))
+        team, key = await fresh_team(database, "Bench")
         port = free_port()
         environ = {name: value for name, value in os.environ.items() if not name.startswith("DIALER_")}
         environ |= {

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from tests.support.api import Answer, Api
 from tests.support.desk import TRUNK, Desk
-
-ONE_LOOP = pytest.mark.asyncio(loop_scope="module")
-"""For tests at the desk that is `shut`, which belongs to the loop of their file."""
 
 CONTACTS = "/api/crm/contacts"
 COMPANIES = "/api/crm/companies"

@@ -9,7 +9,6 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +67,7 @@ async def test_what_was_committed_before_the_kill_is_told_and_not_done_again(
     database: Database, database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
     config, url = _configure(tmp_path, database_url, redis_url)
-    team, key = await fresh_team(database, "Team", datetime.now(UTC))
+    team, key = await fresh_team(database, "Team")
     assistant = await new_assistant(database.pool, team, "sim")
     number = await new_number(database.pool, team, assistant)
     campaign = {"teamId": team, "assistantId": assistant, "fromNumberIds": [number], "name": "Spring"}

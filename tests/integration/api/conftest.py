@@ -19,5 +19,5 @@ async def api(database: Database, redis_url: str) -> AsyncIterator[Api]:
 @pytest.fixture
 async def stranger(api: Api) -> Api:
     """The same API with the key of another team."""
-    team, key = await fresh_team(api.context.database, "Strangers", api.context.clock.now())
+    team, key = await fresh_team(api.context.database, "Strangers")
     return Api(api.app, api.context, api.bell, api.waits, team, key)

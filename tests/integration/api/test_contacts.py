@@ -183,7 +183,7 @@ async def test_the_search_may_use_its_index(api: Api, sought: str) -> None:
 @pytest.mark.parametrize("sets", [7, 301], ids=["few sets of tags", "more sets than are looked at one by one"])
 async def test_tags_are_counted_exactly(api: Api, sets: int) -> None:
     """By sets of tags in an index, or one by one in the table; of this team alone."""
-    stranger, _ = await fresh_team(api.context.database, "Strangers", api.context.clock.now())
+    stranger, _ = await fresh_team(api.context.database, "Strangers")
     some = """insert into contacts
           (team_id, first_name, last_name, lead_status, tags, deleted_at, do_not_call, place_set_id, place_source)
         select $1, 'A', 'B', case when n % 3 = 0 then 'new' else 'lost' end,

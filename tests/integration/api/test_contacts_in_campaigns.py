@@ -144,7 +144,7 @@ async def test_a_contact_may_be_created_into_a_campaign(desk: Desk) -> None:
 
 
 async def test_a_contact_is_not_created_when_its_campaign_is_not_there(desk: Desk) -> None:
-    team, key = await fresh_team(desk.api.context.database, "Strangers", desk.clock.now())
+    team, key = await fresh_team(desk.api.context.database, "Strangers")
     campaign = (await desk.campaign())["id"]
     body = {"teamId": team, "firstName": "Ann", "lastName": "Lee", "campaignId": campaign}
     assert (await desk.api.using(key).post(CONTACTS, body)).status == 404

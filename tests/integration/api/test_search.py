@@ -22,7 +22,7 @@ TAGS: list[list[str]] = [[], ["vip"], ["vip", "old"], ["old", "a b"]]
 async def people(api: Api, seed: int, n: int = 300) -> list[dict[str, Any]]:
     """Contacts of the team, newest first; some were erased or are another team's, which do not come."""
     chance = random.Random(seed)
-    stranger, _ = await fresh_team(api.context.database, f"Strangers {seed}", api.context.clock.now())
+    stranger, _ = await fresh_team(api.context.database, f"Strangers {seed}")
     made = []
     for at in range(n):
         first, last = chance.choice(FIRST), chance.choice(LAST)

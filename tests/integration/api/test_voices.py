@@ -160,7 +160,7 @@ async def test_lists_and_their_filters(api: Api) -> None:
 async def test_another_teams_voices_do_not_exist(api: Api) -> None:
     from tests.support.api import fresh_team
 
-    team, key = await fresh_team(api.context.database, "Strangers", api.context.clock.now())
+    team, key = await fresh_team(api.context.database, "Strangers")
     stranger = api.using(key)
     speaker = await assistant(api)
     owned = await number(api)

@@ -239,7 +239,7 @@ async def test_foreign_names_do_not_exist(desk: Desk, stranger: Api) -> None:
 
 
 async def test_a_key_needs_the_scope(desk: Desk) -> None:
-    _, key = await fresh_team(desk.api.context.database, "Readers", desk.clock.now(), ("calls:read", "campaigns:run"))
+    _, key = await fresh_team(desk.api.context.database, "Readers", ("calls:read", "campaigns:run"))
     body = {"assistantId": desk.assistant, "toNumber": BERLINER}
     assert (await desk.api.using(key).post(CALLS, body)).status == 403
 

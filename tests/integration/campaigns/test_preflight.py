@@ -119,6 +119,7 @@ async def test_foreign_and_unknown_campaigns(desk: Desk, stranger: Api) -> None:
 
 async def test_a_hundred_thousand_are_counted_within_a_second(desk: Desk) -> None:
     zones = [BERLIN, AUCKLAND, ("America/New_York",), ("America/Chicago", "America/New_York")]
+    await desk.pool.execute("alter table contacts disable trigger user")  # nobody searches them here
     for n, where in enumerate(zones):
         await desk.people(25_000, where, prefix=f"+4930{n}")
     campaign = (await desk.campaign())["id"]

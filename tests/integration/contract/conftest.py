@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 
 import pytest
-import pytest_asyncio
 
 from dialer.embedded import Endpoints
 from dialer.store.database import Database, Pool
@@ -23,9 +22,9 @@ async def desk(database: Database, redis_url: str) -> AsyncIterator[Desk]:
     await laws_hold(database.pool)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest.fixture(scope="module")
 async def shut(new_database: Callable[[], AbstractAsyncContextManager[str]], servers: Endpoints) -> AsyncIterator[Desk]:
-    """One desk for all tests of a file that ask only for what is refused (`ONE_LOOP`). After all of them nothing is written."""
+    """One desk for all tests of a file that ask only for what is refused. After all of them nothing is written."""
     async with new_database() as url, await Database.open(url) as database, open_desk(database, servers.redis_url) as opened:
         before = await _rows(database.pool)
         yield opened
@@ -46,5 +45,5 @@ def api(desk: Desk) -> Api:
 @pytest.fixture
 async def stranger(api: Api) -> Api:
     """The same API with the key of another team."""
-    team, key = await fresh_team(api.context.database, "Strangers", api.context.clock.now())
+    team, key = await fresh_team(api.context.database, "Strangers")
     return Api(api.app, api.context, api.bell, api.waits, team, key)

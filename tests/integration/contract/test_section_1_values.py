@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.api import Answer, Api
-from tests.support.contract import CAMPAIGNS, CONTACTS, ONE_LOOP, company, contact, creations, given, refused
+from tests.support.contract import CAMPAIGNS, CONTACTS, company, contact, creations, given, refused
 from tests.support.desk import Desk
 
 # ids and time
@@ -69,7 +69,6 @@ NO_TIMES: list[Any] = [
 ]  # fmt: skip
 
 
-@ONE_LOOP
 @pytest.mark.parametrize("sent", NO_TIMES)
 async def test_what_is_no_moment_is_a_400(shut: Desk, sent: Any) -> None:
     body = {"teamId": shut.api.team, **creations(shut)[CAMPAIGNS], "scheduledStartAt": sent}
@@ -101,7 +100,6 @@ async def test_windows_are_hours_and_minutes(desk: Desk, start: str, end: str, f
         refused(answer, 400, fault)
 
 
-@ONE_LOOP
 @pytest.mark.parametrize("zone", ["EST5EDTX", "Mars/Olympus", "+02:00", "../etc/passwd", "", "x" * 400])
 async def test_zones_are_iana_names(shut: Desk, zone: str) -> None:
     body = {"teamId": shut.api.team, **creations(shut)[CAMPAIGNS], "callWindowTimezone": zone}
@@ -118,7 +116,6 @@ async def test_phones_are_answered_as_e_164(api: Api, sent: str) -> None:
     assert re.fullmatch(r"\+[1-9]\d{6,14}", (await contact(api, phone=sent))["phone"])
 
 
-@ONE_LOOP
 @pytest.mark.parametrize(
     "sent", ["12", "911", "+1415555267", "+1900555123", "+999123456789", "abc", "", "+1" + "4" * 400, "\u2060"]
 )

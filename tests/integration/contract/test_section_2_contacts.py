@@ -8,7 +8,7 @@ import pytest
 
 from dialer.domain.fence import FENCE_SECONDS
 from tests.support.api import Api
-from tests.support.contract import CAMPAIGNS, CONTACT, CONTACTS, ONE_LOOP, company, contact, given, listed, refused
+from tests.support.contract import CAMPAIGNS, CONTACT, CONTACTS, company, contact, given, listed, refused
 from tests.support.desk import Desk
 
 SENT: dict[str, Any] = {
@@ -79,7 +79,6 @@ WRONG: list[tuple[str, Any]] = [
 ]  # fmt: skip
 
 
-@ONE_LOOP
 @pytest.mark.parametrize(("field", "value"), WRONG)
 async def test_a_value_of_the_wrong_kind_is_a_400_that_names_its_field(shut: Desk, field: str, value: Any) -> None:
     refused(await shut.api.post(CONTACTS, {"teamId": shut.api.team, "firstName": "A", "lastName": "B", field: value}), 400, field)
@@ -159,7 +158,6 @@ async def test_get_is_filtered(api: Api) -> None:
         assert all(each.keys() == CONTACT for each in found)
 
 
-@ONE_LOOP
 @pytest.mark.parametrize(("name", "value"), [("doNotCall", "yes"), ("doNotCall", "True"), ("hasPhone", "1"), ("hasPhone", "")])
 async def test_flags_in_a_query_are_true_or_false(shut: Desk, name: str, value: str) -> None:
     refused(await shut.api.get(CONTACTS, teamId=shut.api.team, **{name: value}), 400, name)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.api import Api
-from tests.support.contract import COMPANIES, COMPANY, CONTACT, CONTACTS, ONE_LOOP, company, contact, given, listed, refused
+from tests.support.contract import COMPANIES, COMPANY, CONTACT, CONTACTS, company, contact, given, listed, refused
 from tests.support.desk import Desk
 
 SENT: dict[str, Any] = {
@@ -35,7 +35,6 @@ async def test_only_team_and_name_are_required(api: Api) -> None:
     assert made.items() >= {**dict.fromkeys(ANSWERED), "custom_fields": {}}.items()
 
 
-@ONE_LOOP
 @pytest.mark.parametrize(
     ("field", "value"),
     [

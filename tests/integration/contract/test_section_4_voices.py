@@ -14,7 +14,6 @@ from tests.support.contract import (
     CAMPAIGNS,
     NUMBER,
     NUMBERS,
-    ONE_LOOP,
     OUTBOUND,
     SUPPRESSION,
     SUPPRESSIONS,
@@ -81,7 +80,6 @@ async def test_null_is_the_same_as_not_sent(api: Api) -> None:
     await suppression(api, "+14155552671", **nulls("campaignId", "reason", "source", "expiresAt"))
 
 
-@ONE_LOOP
 @pytest.mark.parametrize(
     ("field", "value"),
     [("name", ""), ("voicemailAction", "shout"), ("maxConcurrentCalls", 0), ("outboundEnabled", "true"), ("settings", [])],
@@ -124,7 +122,6 @@ async def test_a_phone_number_has_these_fields_and_defaults(api: Api) -> None:
     assert made.items() >= answered.items()
 
 
-@ONE_LOOP
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -209,7 +206,6 @@ async def test_a_suppression_may_be_of_one_campaign_of_the_team(desk: Desk, stra
     refused(await stranger.post(SUPPRESSIONS, theirs), 404)
 
 
-@ONE_LOOP
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from dialer.domain.fence import FENCE_SECONDS
 from tests.support.api import Answer, Api
-from tests.support.contract import CAMPAIGN, CAMPAIGNS, ONE_LOOP, company, given, listed, refused
+from tests.support.contract import CAMPAIGN, CAMPAIGNS, company, given, listed, refused
 from tests.support.desk import Desk, new_assistant, new_number
 
 SOON = "2026-02-01T10:00:00Z"
@@ -116,7 +116,6 @@ WRONG: list[tuple[str, Any]] = [
 ]  # fmt: skip
 
 
-@ONE_LOOP
 @pytest.mark.parametrize(("field", "value"), WRONG)
 async def test_a_wrong_value_is_a_400_that_names_its_field(shut: Desk, field: str, value: Any) -> None:
     refused(await create(shut, **{field: value}), 400, field)
@@ -360,7 +359,6 @@ WRONG_SETTINGS: list[tuple[str, Any]] = [
 ]  # fmt: skip
 
 
-@ONE_LOOP
 @pytest.mark.parametrize(("name", "value"), WRONG_SETTINGS)
 async def test_an_understood_setting_out_of_its_range_is_named(shut: Desk, name: str, value: Any) -> None:
     fields = refused_fields(await create(shut, settings={name: value}))

@@ -25,6 +25,7 @@ import pytest
 import redis
 
 from dialer.embedded import AlreadyRunning, EmbeddedServers, Endpoints, running
+from tests.support.memory import quickest
 
 PROJECT = Path(__file__).parents[3]
 OWNER = Path(__file__).with_name("owner.py")
@@ -90,7 +91,7 @@ class Daemon:
 @pytest.fixture(scope="module", params=KINDS)
 def shared_place(request: pytest.FixtureRequest) -> Iterator[Place]:
     """One data directory per kind of user, for all tests of this file."""
-    room = Path(tempfile.mkdtemp(prefix="embedded-"))
+    room = Path(tempfile.mkdtemp(prefix="embedded-", dir=quickest()))
     room.chmod(0o755)
     data_dir = room / "data"
     prefix: list[str] = []

@@ -101,7 +101,7 @@ async def test_the_rejects_of_another_team_do_not_exist(api: Api) -> None:
     from tests.support.api import fresh_team
 
     batch = (await send(api, file_of("A,B,12,,,,,,,"))).json["batch_id"]
-    _, key = await fresh_team(api.context.database, "Strangers", api.context.clock.now())
+    _, key = await fresh_team(api.context.database, "Strangers")
     assert (await api.using(key).get(f"{IMPORT}/{batch}/rejects")).status == 404
     assert (await api.get(f"{IMPORT}/batch_none/rejects")).status == 404
 

@@ -322,6 +322,7 @@ async def read(on: asyncpg.Connection) -> int:
     return n
 
 
+@pytest.mark.usefixtures("anew")
 async def test_under_an_old_snapshot_a_claim_does_not_read_what_was_done_with_before_the_last_one(
     database: Database, trunk: None
 ) -> None:

@@ -11,7 +11,6 @@ import time
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from itertools import groupby
 from random import Random
 
@@ -190,7 +189,7 @@ async def run(task: Task) -> list[Row]:
     noes, spare = task.scaled(NOES), task.scaled(SPARE)
     calls = brief(send=("answered", "ended"))
     async with stage(Layout(schedulers=2, cap=CAP, script=calls, failpoints=slow_workers), task) as on:
-        team, key = await fresh_team(on.database, "Team", datetime.now(UTC))
+        team, key = await fresh_team(on.database, "Team")
         async with client(on, team, key) as one:
             await people(one, noes + spare)
             both = await campaigns(one)

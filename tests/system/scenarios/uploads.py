@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import aiohttp
 
@@ -27,7 +26,7 @@ class Uploads:
         self.torn = 0
 
     async def run(self) -> None:
-        team, key = await fresh_team(self.on.database, TEAM, datetime.now(UTC))
+        team, key = await fresh_team(self.on.database, TEAM)
         async with aiohttp.ClientSession(self.on.api_url, headers={"Authorization": f"Bearer {key}"}) as http:
             while not self.enough():
                 async with asyncio.timeout(PATIENCE_SECONDS):
