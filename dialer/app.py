@@ -24,6 +24,7 @@ from dialer.flows.follow import Follower
 from dialer.flows.gaps import Gaps
 from dialer.flows.hang_up import hang_up_campaign
 from dialer.flows.keep_hour import keep_hour
+from dialer.flows.paced import Paced
 from dialer.flows.place import Placer, Trunk
 from dialer.flows.reconcile import EVERY_SECONDS, Reconciler
 from dialer.flows.release import LedgerBook, RulesReader
@@ -33,7 +34,7 @@ from dialer.flows.settle import Settler
 from dialer.flows.sweep import Sweeper
 from dialer.flows.watch import EVERY_SECONDS as WATCH_SECONDS
 from dialer.flows.watch import Watch
-from dialer.queue import SHARE, Bell, DoorbellWorker, JobQueue, Quotas, RateBuckets, close, connect
+from dialer.queue import SHARE, Bell, DoorbellWorker, JobQueue, Pace, Quotas, RateBuckets, close, connect
 from dialer.settings import Settings
 from dialer.store import claims, revision
 from dialer.store.database import Database
@@ -90,6 +91,10 @@ class House:
         duties.start("rest", self.settler.run_rest())
         hour = repeat("clock", HOUR_SECONDS, lambda: keep_hour(self.database.pool, self.clock), self.clock, duties.stop)
         duties.start("clock", hour)
+
+    async def declare(self) -> None:
+        """What the configuration of a role says to all. A command may have another one, or none, and says nothing."""
+        await claims.declare_fleet(self.database.pool, self.settings.scheduler.max_concurrent_calls)
 
     async def ready(self) -> None:
         """Raises while one of the stores cannot be used."""
@@ -191,10 +196,24 @@ async def repeat(name: str, every: float, work: Callable[[], Awaitable[object]],
 
 
 def release_rates(settings: Settings) -> dict[str, float]:
-    """Scope key of each trunk that has a rate → releases per second: as many as the workers' buckets let through. Of more, those
-    that waited in vain would be taken back, and their campaigns would have to wait until it is their turn again."""
+    """Each trunk that has a rate → releases per second: as many as the workers' buckets let through. Of more, those that waited
+    in vain would be taken back, and their campaigns would have to wait until it is their turn again."""
     rates = {name: trunk.calls_per_second for name, trunk in settings.adapters.items()}
-    return {f"trunk:{name}": SHARE * rate for name, rate in rates.items() if rate is not None}
+    return {name: SHARE * rate for name, rate in rates.items() if rate is not None}
+
+
+def book_of(h: House) -> LedgerBook:
+    """What whoever releases works with; of one task."""
+    paced = Paced(Pace(h.redis), release_rates(h.settings))
+    slow = h.settings.scheduler.slow_start_seconds
+    return LedgerBook(h.database.pool, h.ringer, h.clock, h.settings.adapters, h.rules, paced, slow)
+
+
+def ticker_of(h: House, report: Callable[[Exception], None], took: Callable[[float], None] = lambda seconds: None) -> Ticker:
+    """A scheduler's loop over a book of its own."""
+    own = h.settings.scheduler
+    rates = {f"trunk:{name}": rate for name, rate in release_rates(h.settings).items()}
+    return Ticker(book_of(h), h.bell, h.clock, own.tick_seconds, report, rates, own.claim_limit, took)
 
 
 def _tick_failed(fault: Exception) -> None:
@@ -207,10 +226,9 @@ async def run_scheduler(settings: Settings) -> None:
     own = settings.scheduler
     gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])
     async with house(settings) as h, health.serving("scheduler.health_port", own.health_port, h.ready):
-        book = LedgerBook(h.database.pool, h.ringer, h.clock, settings.adapters, h.rules)
-        took = metrics.ROUND_SECONDS.observe
-        ticker = Ticker(book, h.bell, h.clock, own.tick_seconds, _tick_failed, release_rates(settings), own.claim_limit, took)
+        ticker = ticker_of(h, _tick_failed, metrics.ROUND_SECONDS.observe)
         sweeper = Sweeper(h.database.pool, h.settler, h.follower, h.ringer, h.clock)
+        await h.declare()
         duties = Duties()
         h.duties(duties)
         duties.start("watchdog", Watchdog(h.clock).run())
@@ -239,6 +257,7 @@ async def run_worker(settings: Settings) -> None:
         worker = DoorbellWorker(h.redis, FUNCTIONS, queue_name=QUEUE, ctx={"placer": placer}, max_jobs=own.concurrency)
         asked = DoorbellWorker(h.redis, REQUESTS, queue_name=REQUEST_QUEUE, ctx={"desk": desk(h)}, max_jobs=REQUESTS_AT_ONCE)
         await h.breakers.started(carriers)
+        await h.declare()
         duties = Duties()
         h.duties(duties)
         duties.start("watchdog", Watchdog(h.clock).run())
@@ -277,6 +296,7 @@ async def run_api(settings: Settings) -> None:
         trunks(settings) as carriers,
         health.serving("http.metrics_port", settings.http.metrics_port, h.ready),
     ):
+        await h.declare()
         duties = Duties()
         h.duties(duties)
         duties.start("gaps", h.gaps.run())
@@ -294,17 +314,14 @@ async def run_api(settings: Settings) -> None:
 def desk(h: House) -> Desk:
     """What flows that decide a run work with, whoever asked for it."""
 
-    def book() -> LedgerBook:
-        return LedgerBook(h.database.pool, h.ringer, h.clock, h.settings.adapters, h.rules)
-
     return Desk(
         database=h.database,
         clock=h.clock,
         ringer=h.ringer,
         trunks=h.settings.adapters,
         pause=h.clock.sleep,
-        release=lambda campaign: book().run(campaign),
-        preview=lambda campaign, most: book().preview(campaign, most),
+        release=lambda campaign: book_of(h).run(campaign),
+        preview=lambda campaign, most: book_of(h).preview(campaign, most),
     )
 
 

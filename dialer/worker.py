@@ -22,7 +22,7 @@ from dialer.queue import Function, Malformed, QueueUnavailable, Retry, func
 from dialer.store.outage import is_outage
 
 PLACE_SECONDS = 15.0
-"""Longest time a dial job may take: 1.25 s for its rate token, the fence, and what an adapter allows for one placement."""
+"""Longest time a dial job may take: 1.7 s for its rate tokens, the fence, and what an adapter allows for one placement."""
 
 REQUEST_QUEUE = "dialer:requests"
 REQUEST_SECONDS = 45.0
@@ -40,9 +40,12 @@ Key = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST, pattern=PATT
 
 
 class Dial(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`calls_per_second`: the campaign's limit, None where it has none."""
+
     attempt: Id
     campaign: Id
     trunk: Id
+    calls_per_second: Annotated[float, msgspec.Meta(gt=0, le=1000)] | None = None
 
 
 class RunCampaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,7 +80,7 @@ def read(kind: type[S], given: tuple[object, ...], named: dict[str, object]) -> 
 async def place(ctx: dict[str, Any], *given: object, **named: object) -> None:
     job = read(Dial, given, named)
     placer: Placer = ctx["placer"]
-    await placer.place(job.attempt, job.campaign, job.trunk)
+    await placer.place(job.attempt, job.campaign, job.trunk, job.calls_per_second)
 
 
 async def run_campaign(ctx: dict[str, Any], *given: object, **named: object) -> None:

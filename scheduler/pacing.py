@@ -7,21 +7,49 @@ counts, so a slot at a time rotates as well as a hundred at once. (Largest remai
 time a single slot is shared out.)
 
 `RecentReleases` remembers, in one scheduler's memory, what those before got. Losing it costs one unfair round; limits that
-must hold exactly are the ledger's and the workers'.
+must hold exactly are the ledger's and the workers', and what all schedulers release together is counted where all see it.
 """
 
 from __future__ import annotations
 
 import heapq
 import math
+from bisect import insort
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Protocol
+from typing import Protocol, Self
 
 OWED = 8.0  # calls per unit of lead: a number that rested catches up on this many, then takes its share like the others
 GRAIN = 0.02  # seconds; releases under a rate are remembered by the end of their grain, so that memory and wake-ups stay bounded
+
+
+CAMPAIGN_SECONDS = 0.75
+"""For so long a campaign's rate is released at once; a trunk's for a second, so that a call that waits for both is in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """`calls` at once, and `calls` in any `seconds`: whole calls at the exact rate. 1.5 a second are 2 in 1⅓ seconds, 0.2 are 1
+    in 5."""
+
+    calls: int
+    seconds: float
+
+    @classmethod
+    def of(cls, per_second: float, seconds: float = 1.0) -> Self:
+        """About `seconds` of this rate."""
+        calls = max(math.ceil(per_second * seconds), 0)
+        return cls(calls, calls / per_second if per_second > 0 else math.inf)
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What all schedulers together have left of a rate: `calls` now, and a whole burst in so many `seconds`."""
+
+    calls: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +143,18 @@ class _Flow:
     span: float = 0.0
     recent: deque[tuple[float, int]] = field(default_factory=deque)
 
-    def set(self, per_second: float) -> None:
-        # Whole calls at the exact rate: 1.5 a second are 2 in 1⅓ seconds, 0.2 a second are 1 in 5.
-        self.burst = max(math.ceil(per_second), 0)
-        self.span = self.burst / per_second if per_second > 0 else math.inf
+    def set(self, burst: Burst) -> None:
+        self.burst, self.span = burst.calls, burst.seconds
 
     def left(self, now: float) -> int:
         while self.recent and self.recent[0][0] + self.span <= now:
             self.recent.popleft()
         return max(self.burst - sum(count for _, count in self.recent), 0)
+
+    def learn(self, of_all: Left, now: float) -> None:
+        """Others released as well: what they took is as if it were ours, until the burst is whole again."""
+        if (others := self.left(now) - of_all.calls) > 0:
+            insort(self.recent, (now + of_all.seconds - self.span, others))
 
     def note(self, count: int, now: float) -> None:
         end = math.ceil(now / GRAIN) * GRAIN
@@ -136,7 +167,7 @@ class RecentReleases:
     """What one scheduler released lately: keeps calls per second, waits and the rotation of numbers.
 
     `rates`: scope key → releases per second that hold always (the trunks'). Times are monotonic seconds. Several schedulers
-    remember apart; the carrier is protected by the workers' own bucket.
+    remember apart, and learn in each round what all of them have left.
     """
 
     def __init__(self, rates: Mapping[str, float] | None = None) -> None:
@@ -145,7 +176,7 @@ class RecentReleases:
         self._served: dict[str, float] = {}
         self._used: dict[str, dict[str, float]] = {}
         for key, per_second in (rates or {}).items():
-            self._flow(key).set(per_second)
+            self._flow(key).set(Burst.of(per_second))
 
     def _flow(self, key: str) -> _Flow:
         return self._flows.setdefault(key, _Flow())
@@ -156,10 +187,15 @@ class RecentReleases:
         for campaign in campaigns:
             self._served.setdefault(campaign, now)
 
-    def allowance(self, rates: Mapping[str, float], now: float, barred: Collection[str] = ()) -> Allowance:
-        """What may be released at `now`, with `rates` of the campaigns beside the lasting ones; of `barred` ones nothing."""
+    def allowance(
+        self, rates: Mapping[str, float], now: float, barred: Collection[str] = (), of_all: Mapping[str, Left] | None = None
+    ) -> Allowance:
+        """What may be released at `now`, with `rates` of the campaigns beside the lasting ones; of `barred` ones nothing.
+        `of_all`: what is left of them by all schedulers' count, where that is known."""
         for key, per_second in rates.items():
-            self._flow(key).set(per_second)
+            self._flow(key).set(Burst.of(per_second, CAMPAIGN_SECONDS))
+        for key, known in (of_all or {}).items():
+            self._flow(key).learn(known, now)
         left = {key: 0 if key in barred else self._flows[key].left(now) for key in (*self.lasting, *rates)}
         return Allowance(left, MappingProxyType(self._served), MappingProxyType(self._used))
 

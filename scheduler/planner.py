@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from scheduler.pacing import Allowance, Claim, share
+from scheduler.pacing import CAMPAIGN_SECONDS, Allowance, Burst, Claim, Left, share
 from scheduler.windows import CallWindow, closes_at, next_start
 
 
@@ -65,12 +65,14 @@ class CampaignView:
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """What the ledger says at `now` (UTC). `free`: scope key → free slots; an absent key is unlimited. `reopens`: scope key →
-    seconds until it has room again, of those of which that is known."""
+    seconds until it has room again, of those of which that is known. `paced`: scope key → what all schedulers together have
+    left of its calls per second, where that is known."""
 
     now: datetime
     campaigns: tuple[CampaignView, ...]
     free: Mapping[str, int]
     reopens: Mapping[str, float] = field(default_factory=dict)
+    paced: Mapping[str, Left] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ def plan(snapshot: Snapshot, allowance: Allowance = NO_HISTORY, limit: int = 200
     """Share out the free slots among the campaigns that may call now, at most `limit` in all.
 
     Rates: what `allowance` leaves for "campaign:<id>" and "trunk:<name>"; a campaign whose rate it does not know gets one
-    second's worth.
+    burst.
     """
     room = dict(snapshot.free)
     for key, left in allowance.left.items():
@@ -173,7 +175,7 @@ def _claim(view: CampaignView, due: int, allowance: Allowance) -> Claim:
     want = due if view.run_remaining is None else min(due, view.run_remaining)
     own, trunk = f"campaign:{view.id}", f"trunk:{view.trunk}"
     if view.calls_per_second is not None and own not in allowance.left:
-        want = min(want, math.ceil(view.calls_per_second))
+        want = min(want, Burst.of(view.calls_per_second, CAMPAIGN_SECONDS).calls)
     return Claim(
         id=view.id,
         weight=view.weight,

@@ -98,7 +98,7 @@ class Ticker:
         self._recent.seen((view.id for view in snapshot.campaigns), read)
         # Whoever rang must not take what others wait for that this round does not look at.
         barred = frozenset[str]() if rung is None else self._scarce - rung
-        allowance = self._recent.allowance(rates, self._clock.monotonic(), barred)
+        allowance = self._recent.allowance(rates, self._clock.monotonic(), barred, snapshot.paced)
         made = plan(snapshot, allowance, self._limit)
         self._locked = await self._book.release(made) if made.releases or made.shut else frozenset()
         self._look = min(self._look * 2, LONGEST_LOOK) if self._locked else FIRST_LOOK

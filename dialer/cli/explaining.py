@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dialer.cli.output import print_fields, print_json, print_table
 
 if TYPE_CHECKING:
-    from dialer.flows.campaigns.survey import Explanation, Group, Preflight
+    from dialer.flows.campaigns.survey import Explanation, Group, Limit, Preflight
 
 SAID = {
     "attempts_exhausted": "all attempts are used up",
@@ -34,6 +34,11 @@ SAID = {
 }
 ENDS = "the campaign ends before; move its end"
 """What `window` means without a time."""
+LIMITS = {
+    "caller_ids": "the limits of the caller IDs",
+    "fleet": "the limit of all calls together (scheduler.max_concurrent_calls)",
+    "slow_start": "slow start: more every second (scheduler.slow_start_seconds)",
+}
 READY = "nothing: called at the next look"
 
 
@@ -41,9 +46,12 @@ def print_campaign(seen: Explanation, json: bool) -> None:
     row = seen.campaign
     shown = {name: row[name] for name in ("id", "name", "status", "pause_reason")}
     if json:
-        print_json({"campaign": shown, "waiting_for": seen.waiting_for, "groups": [_plain(each) for each in seen.groups]})
+        limit = asdict(seen.limit) if seen.limit else None
+        groups = [_plain(each) for each in seen.groups]
+        print_json({"campaign": shown, "waiting_for": seen.waiting_for, "limit": limit, "groups": groups})
         return
-    print_fields(shown | {"waits for": _waits(seen.waiting_for, row["status"])})
+    limits = {"calls at once": _limit(seen.limit)} if seen.limit else {}
+    print_fields(shown | {"waits for": _waits(seen.waiting_for, row["status"])} | limits)
     _print_groups(seen.groups, "\nContacts that wait")
 
 
@@ -68,6 +76,11 @@ def print_preflight(seen: Preflight, json: bool) -> None:
     print(
         f"\nEstimated finish: {_time(end) if end else 'not within 90 days, or not before the campaign ends'}\n{seen.estimate.how}"
     )
+
+
+def _limit(limit: Limit) -> str:
+    said = LIMITS.get(limit.scope, f"the limit of the {limit.scope}")
+    return f"{limit.active} of {limit.cap}, by {said}"
 
 
 def _waits(waits: Mapping[str, Any] | None, status: str) -> str | None:

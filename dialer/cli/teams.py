@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dialer.cli.context import ConfigOption, JsonOption, on_house
+
+if TYPE_CHECKING:
+    from dialer.app import House
+    from dialer.store.teams import Team
 
 app = typer.Typer(help="Teams: who owns contacts, campaigns and keys.", no_args_is_help=True)
 
@@ -17,7 +22,7 @@ def create(
     region: Annotated[
         str, typer.Option(help="Two letters of the country in which numbers without a country code are read.")
     ] = "US",
-    max_calls: Annotated[
+    max_concurrent_calls: Annotated[
         int | None, typer.Option(help="Most calls at once, over all its campaigns; no limit if left out.", min=1)
     ] = None,
     config: ConfigOption = None,
@@ -27,9 +32,39 @@ def create(
     from dialer.cli.output import print_fields, print_json
     from dialer.flows.teams import create_team
 
-    team = on_house(config, lambda h: create_team(h.database, name=name, default_region=region, max_concurrent_calls=max_calls))
-    fields = {"id": team.id, "name": team.name, "default_region": team.default_region}
-    (print_json if json else print_fields)(fields)
+    def work(h: House) -> Coroutine[Any, Any, Team]:
+        return create_team(h.database, name=name, default_region=region, max_concurrent_calls=max_concurrent_calls)
+
+    (print_json if json else print_fields)(_shown(on_house(config, work)))
+
+
+def _shown(team: Team) -> dict[str, Any]:
+    names = ("id", "name", "default_region", "max_concurrent_calls")
+    return {name: getattr(team, name) for name in names}
+
+
+@app.command()
+def edit(
+    team: Annotated[str, typer.Argument(help="Id or name of the team.")],
+    max_concurrent_calls: Annotated[
+        int | None, typer.Option(help="Most calls at once, over all its campaigns. Fewer than there are ends none.", min=1)
+    ] = None,
+    no_limit: Annotated[bool, typer.Option("--no-limit", help="No limit of the team's own on calls at once.")] = False,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Change how many calls at once a team may have. It holds from the answer on."""
+    from dialer.cli.output import print_fields, print_json
+    from dialer.flows.teams import find_team, limit_team
+
+    if no_limit == (max_concurrent_calls is not None):
+        raise typer.BadParameter("give either --max-concurrent-calls with a number, or --no-limit")
+
+    async def work(h: House) -> Team:
+        found = await find_team(h.database, team)
+        return await limit_team(h.database, h.ringer, h.clock.sleep, team_id=found.id, max_concurrent_calls=max_concurrent_calls)
+
+    (print_json if json else print_fields)(_shown(on_house(config, work)))
 
 
 @app.command("list")
@@ -40,6 +75,7 @@ def list_(config: ConfigOption = None, json: JsonOption = False) -> None:
 
     teams = on_house(config, lambda h: list_teams(h.database))
     if json:
-        print_json([{"id": t.id, "name": t.name, "default_region": t.default_region} for t in teams])
+        print_json([_shown(each) for each in teams])
     else:
-        print_table(("id", "name", "region"), [(t.id, t.name, t.default_region) for t in teams])
+        columns = ("id", "name", "region", "calls at once")
+        print_table(columns, [(t.id, t.name, t.default_region, t.max_concurrent_calls or "any") for t in teams])

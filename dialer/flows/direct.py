@@ -27,7 +27,7 @@ from dialer.flows.ring import Ringer
 from dialer.settings import Settings
 from dialer.store import assistants, campaigns, direct, numbers, teams
 from dialer.store import contacts as people
-from dialer.store.claims import Claimed
+from dialer.store.claims import FLEET, Claimed
 from dialer.store.database import Pool
 from dialer.store.places import place_set_ids
 from dialer.store.receipts import promised
@@ -199,7 +199,7 @@ async def _place_of(on: Transaction, team: str, contact: str, ready: _Means) -> 
 
 def _scopes(team: str, assistant: str, ready: _Means) -> Sequence[str]:
     """What the claim will lock, taken before the contact as everybody does; the campaign's own is nobody else's."""
-    shared = (f"assistant:{assistant}", f"team:{team}", f"trunk:{ready.trunk}")
+    shared = (f"assistant:{assistant}", FLEET, f"team:{team}", f"trunk:{ready.trunk}")
     return [*shared, *(f"number:{number}" for number in ready.number_ids)]
 
 

@@ -76,16 +76,17 @@ class Placer:
     async def run_accepted(self) -> None:
         await self._accepted.run()
 
-    async def place(self, attempt: str, campaign: str, trunk: str) -> None:
-        """Dial one released attempt. Harmless for one that is not queued any more, however often it is called."""
+    async def place(self, attempt: str, campaign: str, trunk: str, pace: float | None = None) -> None:
+        """Dial one released attempt. Harmless for one that is not queued any more, however often it is called. `pace`: its
+        campaign's calls per second, None = no limit of its own."""
         configured = self._trunks.get(trunk)
         if configured is None or not self._clock.sure or not await self._cautions[trunk].enter():
             await self._settler.settle(attempt, refuse)
             return
         well: bool | None = None
         try:
-            if not await self._token(trunk, configured.rate):
-                await self._settler.settle(attempt, refuse)
+            if not await self._token(trunk, configured.rate, campaign, pace):
+                await self._settler.settle(attempt, lambda case: refuse(case, Reason.RATE))
                 return
             passed, held = await self._pass(attempt, campaign, trunk)
             if passed is None:
@@ -130,11 +131,13 @@ class Placer:
         finally:
             metrics.PLACE_SECONDS.labels(permit.trunk).observe(self._clock.monotonic() - started)
 
-    async def _token(self, trunk: str, rate: float | None) -> bool:
-        if rate is None:
+    async def _token(self, trunk: str, rate: float | None, campaign: str, pace: float | None) -> bool:
+        """Wait for a moment at which both rates allow a call; False when there is none in time."""
+        rates = [(key, each) for key, each in ((f"trunk:{trunk}", rate), (f"campaign:{campaign}", pace)) if each is not None]
+        if not rates:
             return True
         try:
-            waits = await self._rates.take(f"trunk:{trunk}", rate)
+            waits = await self._rates.take(*rates[0], own=rates[1] if len(rates) > 1 else None)
         except QueueUnavailable as fault:
             log.warning("no rate token for trunk %s: %s", trunk, fault)
             return False

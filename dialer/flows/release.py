@@ -8,16 +8,21 @@ is, nothing is released.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from dialer.domain.campaign import CampaignRules, rules_of
 from dialer.flows.heads import Heads
+from dialer.flows.paced import Paced
 from dialer.flows.ring import Ringer
+from dialer.queue import SHARE
 from dialer.store import claims
 from dialer.store.claims import Claim, Claimed, DueCampaign, Prospect
 from dialer.store.database import Pool
 from dialer.telemetry import metrics
 from scheduler.clock import Clock
+from scheduler.pacing import Allowance
 from scheduler.planner import CampaignView, Lane, Plan, Snapshot, plan
 
 REMEMBERED = 100_000
@@ -62,10 +67,22 @@ def _read(row: Mapping[str, object]) -> CampaignRules | None:
 
 class LedgerBook:
     """`scheduler.ticker.Book` on the ledger, for one task: it remembers what the last snapshot saw. `trunks` are the configured
-    ones; campaigns of others wait."""
+    ones; campaigns of others wait. Without `paced`, calls per second are left to the workers alone. `doubling`:
+    seconds in which slow start doubles calls at once, 0 = it is off."""
 
-    def __init__(self, pool: Pool, ringer: Ringer, clock: Clock, trunks: Collection[str], rules: RulesReader) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        ringer: Ringer,
+        clock: Clock,
+        trunks: Collection[str],
+        rules: RulesReader,
+        paced: Paced | None = None,
+        doubling: float = 0,
+    ) -> None:
         self._pool = pool
+        self._doubling = doubling
+        self._paced = paced
         self._ringer = ringer
         self._clock = clock
         self._trunks = frozenset(trunks)
@@ -76,7 +93,7 @@ class LedgerBook:
 
     async def snapshot(self, dirty: frozenset[str] | None, as_if: str | None = None) -> Snapshot:
         now = self._clock.now()
-        due = [c for c in await claims.due(self._pool, now, dirty, as_if) if c.trunk in self._trunks]
+        due = [c for c in await claims.due(self._pool, now, dirty, as_if, self._doubling) if c.trunk in self._trunks]
         if not due:
             self._seen = {}
             return Snapshot(now, (), {})
@@ -90,33 +107,45 @@ class LedgerBook:
             views.append(_view(c, own, zones))
             free.update(c.rooms)
             reopens.update((key, wait) for key, wait in c.held.items() if wait > 0)
-        return Snapshot(now, tuple(views), free, reopens)
+        paced = await self._paced.look(views) if self._paced is not None and as_if is None else {}
+        return Snapshot(now, tuple(views), free, reopens, paced)
 
     async def release(self, made: Plan) -> frozenset[str]:
         """Claim and ring. The campaigns whose locks somebody else held come back as keys; the next round does not wait for these
-        again, for everybody else would wait with it."""
-        wanted = self._claims(made)
-        if not wanted or not await self._may():
+        again, for everybody else would wait with it. So do those whose rate another scheduler has used up meanwhile."""
+        if not made.releases or not await self._may():
             return frozenset()
-        got: dict[str, int] = {}
+        wanted = self._claims(made if self._paced is None else replace(made, releases=await self._paced.take(made.releases)))
+        got: Counter[str] = Counter()
         locked = [c for c in wanted if c.campaign.id in self._locked]
         claimed = await self._claim([c for c in wanted if c.campaign.id not in self._locked])
-        for each in claimed + await self._claim(locked, wait=False):
-            got[each.campaign] = got.get(each.campaign, 0) + 1
-        short = [c for c in wanted if got.get(c.campaign.id, 0) < c.release.count]
+        got.update(each.campaign for each in claimed + await self._claim(locked, wait=False))
+        short = [c for c in wanted if got[c.campaign.id] < c.release.count]
         if short:
             lanes = claims.lanes_of(short)
             self._heads.forget(lanes)
+            await self._give_back(short, got)
             await claims.tighten(self._pool, lanes)
         self._locked = frozenset(c.campaign.id for c in short if c.campaign.id not in got)
-        return frozenset(f"campaign:{id}" for id in self._locked)
+        late = {release.campaign for release in made.releases} - {c.campaign.id for c in wanted}
+        return frozenset(f"campaign:{id}" for id in self._locked | late)
 
     async def run(self, campaign: str) -> list[Claimed]:
         """Release for one running campaign now, what its free slots take."""
-        wanted = self._claims(plan(await self.snapshot(frozenset({f"campaign:{campaign}"}))))
-        mine = [each for each in wanted if each.campaign.id == campaign]
-        self._heads.forget(claims.lanes_of(mine))  # its answer says who could be called: nobody is left out
-        return await self._claim(mine, lasting=True) if mine and await self._may() else []
+        seen = await self.snapshot(frozenset({f"campaign:{campaign}"}))
+        made = plan(seen, Allowance({key: left.calls for key, left in seen.paced.items()}))
+        mine = tuple(each for each in made.releases if each.campaign == campaign)
+        if not mine or not await self._may():
+            return []
+        wanted = self._claims(replace(made, releases=mine if self._paced is None else await self._paced.take(mine)))
+        self._heads.forget(claims.lanes_of(wanted))  # its answer says who could be called: nobody is left out
+        claimed = await self._claim(wanted, lasting=True)
+        await self._give_back(wanted, Counter(each.campaign for each in claimed))
+        return claimed
+
+    async def _give_back(self, wanted: Sequence[Claim], claimed: Mapping[str, int]) -> None:
+        if self._paced is not None:
+            await self._paced.give_back([c.release for c in wanted], claimed)
 
     async def _may(self) -> bool:
         """Whether anybody may be called at all: the hour is certain, and workers hear of it."""
@@ -154,7 +183,8 @@ def _view(c: DueCampaign, rules: CampaignRules, zones: Mapping[int, tuple[str, .
         margin=rules.margin,
         scopes=c.scopes,
         run_remaining=None,  # the campaign's scope holds what is left of a run, and its room says so
-        calls_per_second=rules.calls_per_second,
+        # As many as the workers' buckets let through: of more, those that waited in vain would be taken back.
+        calls_per_second=None if rules.calls_per_second is None else SHARE * rules.calls_per_second,
         caller_ids=c.numbers,
         lanes=tuple(Lane(place, zones[place], priority, pending) for place, priority, pending in c.lanes),
         live=c.live,

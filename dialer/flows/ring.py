@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from typing import Any
 
 from dialer.queue import Bell, Job, JobQueue, QueueUnavailable
 from dialer.store.claims import Claimed
@@ -61,9 +62,7 @@ class Ringer:
 
     async def dial(self, claimed: Iterable[Claimed]) -> bool:
         """One dial job per attempt, all in one round trip; False when nobody could be told."""
-        jobs = [
-            Job(PLACE, {"attempt": c.attempt, "campaign": c.campaign, "trunk": c.trunk}, c.attempt, max_tries=1) for c in claimed
-        ]
+        jobs = [Job(PLACE, _dial(each), each.attempt, max_tries=1) for each in claimed]
         try:
             await self._jobs.enqueue(jobs)
         except QueueUnavailable as fault:
@@ -71,3 +70,9 @@ class Ringer:
             log.warning("%d dial jobs not enqueued, their attempts will be recalled: %s", len(jobs), fault)
             return False
         return True
+
+
+def _dial(claimed: Claimed) -> dict[str, Any]:
+    """What the worker is told. The rate is named only where there is one: workers of the version before know no such field."""
+    told = {"attempt": claimed.attempt, "campaign": claimed.campaign, "trunk": claimed.trunk}
+    return told if claimed.calls_per_second is None else {**told, "calls_per_second": claimed.calls_per_second}

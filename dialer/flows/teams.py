@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 
 from dialer.domain.errors import Conflict, Invalid, NotFound
+from dialer.domain.fence import FENCE_SECONDS
 from dialer.domain.keys import SCOPES, SHOWN, ApiKey, hashed, new_key
 from dialer.domain.phone import is_region
+from dialer.flows.ring import Ringer
 from dialer.store import audit, keys, teams
+from dialer.store.campaigns import lock
 from dialer.store.database import Database
 from dialer.store.errors import Taken
 from dialer.store.teams import Team
@@ -30,6 +33,31 @@ async def create_team(
         except Taken:
             raise Conflict(f"name: there is already a team {name!r}; choose another name.") from None
         await audit.record(on, team_id=team.id, actor=actor, action="team.created", entity_id=team.id)
+    return team
+
+
+async def limit_team(
+    database: Database,
+    ringer: Ringer,
+    pause: Callable[[float], Awaitable[None]],
+    *,
+    team_id: str,
+    max_concurrent_calls: int | None,
+    actor: str = "cli",
+) -> Team:
+    """Let the team's campaigns have so many calls at once, all together; None = no limit of the team. A lower limit ends no call,
+    and after the answer none starts until there are fewer. Raises Invalid, NotFound."""
+    if max_concurrent_calls is not None and max_concurrent_calls < 1:
+        raise Invalid({"maxConcurrentCalls": f"is {max_concurrent_calls}; send 1 or more, or nothing for no limit"})
+    async with transaction(database, actor) as on:
+        await lock(on, [f"team:{team_id}"])
+        team = await teams.limit(on, team_id, max_concurrent_calls)
+        if team is None:
+            raise NotFound("team: there is none with this id; `dialer team list` shows them.")
+        detail = {"max_concurrent_calls": max_concurrent_calls}
+        await audit.record(on, team_id=team_id, actor=actor, action="team.limited", entity_id=team_id, detail=detail)
+    await pause(FENCE_SECONDS)
+    await ringer.wake([f"team:{team_id}"])
     return team
 
 

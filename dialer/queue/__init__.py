@@ -13,6 +13,7 @@ from arq.worker import Function, Retry, func
 from dialer.queue.bell import Bell
 from dialer.queue.connection import QueueUnavailable, close, connect
 from dialer.queue.jobs import Job, JobQueue
+from dialer.queue.pace import Pace
 from dialer.queue.payload import Malformed
 from dialer.queue.quotas import Quotas, Spent
 from dialer.queue.rates import SHARE, RateBuckets
@@ -26,6 +27,7 @@ __all__ = [
     "Job",
     "JobQueue",
     "Malformed",
+    "Pace",
     "QueueUnavailable",
     "Quotas",
     "RateBuckets",

@@ -111,13 +111,17 @@ class Http(Section):
 
 
 class Scheduler(Section):
-    """How often the scheduler looks without having been rung, in seconds, and how much it takes at once."""
+    """How often the scheduler looks without having been rung, in seconds, and how much it takes at once. `max_concurrent_calls`
+    of all campaigns and teams together; None = no limit. `slow_start_seconds`: in how many the calls at once of a campaign that
+    begins double, 0 = they do not begin slowly."""
 
     tick_seconds: Seconds = Field(default=1.0, ge=0.05, le=60)
     sweep_seconds: Seconds = Field(default=2.0, ge=0.1, le=60)
     recount_seconds: Seconds = Field(default=60.0, ge=1, le=3600)
     # The upper bound is the ledger's: more rows in one claim would hold the scope locks for too long.
     claim_limit: Int = Field(default=2000, ge=1, le=2000)
+    max_concurrent_calls: Int | None = Field(default=None, ge=1)
+    slow_start_seconds: Seconds = Field(default=2.0, ge=0, le=600)
     health_port: Port | None = None
 
 

@@ -28,6 +28,9 @@ where key = $1"""
 CLOSE: Final = """
 delete from breakers where key = any($1::text[]) and ($2::bool or cause is distinct from 'endings')
 returning key, opened_at, clock_timestamp() as now"""
+EASE: Final = """
+update scopes set eased_at = clock_timestamp()
+where key in (select key from scopes where key = any($1::text[]) order by key for update skip locked)"""
 RETRY: Final = """
 update breakers set probe_at = least(probe_at, clock_timestamp())
 where key = any($1::text[]) and state <> 'closed' and cause = 'config' returning key"""
@@ -78,8 +81,11 @@ async def take(
 
 
 async def close(pool: Pool, keys: Collection[str], *, proven: bool = False) -> list[Closed]:
-    """Those that are closed now. One that opened because accepted calls failed needs to be `proven` well by a call's ending."""
+    """Those that are closed now, whose calls begin slowly. One that opened because accepted calls failed needs to be `proven`
+    well by a call's ending."""
     rows = await pool.fetch(CLOSE, list(keys), proven)
+    if opened := [r["key"] for r in rows if r["opened_at"]]:
+        await pool.execute(EASE, opened)
     return [Closed(r["key"], (r["now"] - r["opened_at"]).total_seconds() if r["opened_at"] else None) for r in rows]
 
 

@@ -15,6 +15,10 @@ from dialer.domain.campaign import CampaignRules
 from dialer.store.database import Pool
 from dialer.store.statements import fetch, fetch_locking
 from scheduler.planner import CallerId, Release
+from scheduler.slow_start import allowed
+
+FLEET = "fleet"
+"""The key of the semaphore of all calls, which exists only where it is configured."""
 
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
 """Before anybody was enrolled."""
@@ -48,7 +52,7 @@ class DueCampaign:
     live: int
     lanes: tuple[tuple[int, int, int], ...]
     numbers: tuple[CallerId, ...]
-    scopes: tuple[str, str, str, str]
+    scopes: tuple[str, ...]
     rooms: Mapping[str, int]
     held: Mapping[str, float]
 
@@ -64,6 +68,8 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
+    """`calls_per_second`: the campaign's limit, None where it has none."""
+
     attempt: str
     enrolment: str
     campaign: str
@@ -71,17 +77,21 @@ class Claimed:
     trunk: str
     to_number: str
     from_number: str
+    calls_per_second: float | None = None
 
 
-async def due(pool: Pool, now: datetime, bells: Collection[str] | None, as_if: str | None = None) -> list[DueCampaign]:
+async def due(
+    pool: Pool, now: datetime, bells: Collection[str] | None, as_if: str | None = None, doubling: float = 0
+) -> list[DueCampaign]:
     """Campaigns that have something due and a free slot; `bells` None = all, else those that wait on one of these keys. The
-    campaign `as_if` is looked at as if it were running and its run unlimited."""
+    campaign `as_if` is looked at as if it were running and its run unlimited. `doubling`: seconds in which slow start doubles
+    calls at once, 0 = it is off."""
     rows = await fetch(pool, "due", now, None if bells is None else list(bells), as_if)
     shared: dict[tuple[str, ...], tuple[CallerId, ...]] = {}
-    return [_due(r, shared) for r in rows]
+    return [_due(r, shared, doubling) for r in rows]
 
 
-def _due(r: asyncpg.Record, shared: dict[tuple[str, ...], tuple[CallerId, ...]]) -> DueCampaign:
+def _due(r: asyncpg.Record, shared: dict[tuple[str, ...], tuple[CallerId, ...]], doubling: float) -> DueCampaign:
     """`shared`: the caller IDs of the rows before, for ten thousand campaigns have few that differ."""
     ids = tuple(r["ids"])
     numbers = shared.get(ids)
@@ -91,8 +101,10 @@ def _due(r: asyncpg.Record, shared: dict[tuple[str, ...], tuple[CallerId, ...]])
             for id, number, weight in zip(ids, r["numbers"], r["weights"], strict=True)
         )
     rooms = {number.scope: room for number, room in zip(numbers, r["number_rooms"], strict=True) if room is not None}
-    scopes = (f"assistant:{r['assistant_id']}", f"campaign:{r['id']}", f"team:{r['team_id']}", f"trunk:{r['trunk']}")
-    shared_rooms = (r["assistant_room"], r["campaign_room"], r["team_room"], r["trunk_room"])
+    scopes = (f"assistant:{r['assistant_id']}", f"campaign:{r['id']}", f"team:{r['team_id']}", f"trunk:{r['trunk']}", FLEET)
+    own_room = _slow(r["campaign_room"], r["live"], r["began"], doubling)
+    trunk_room = _slow(r["trunk_room"], r["trunk_live"], r["trunk_began"], doubling)
+    shared_rooms = (r["assistant_room"], own_room, r["team_room"], trunk_room, r["fleet_room"])
     rooms |= {key: room for key, room in zip(scopes, shared_rooms, strict=True) if room is not None}
     held: dict[str, float] = {}
     if r["held"]:
@@ -111,6 +123,14 @@ def _due(r: asyncpg.Record, shared: dict[tuple[str, ...], tuple[CallerId, ...]])
         rooms,
         held,
     )
+
+
+def _slow(room: int | None, live: int, began: float | None, doubling: float) -> int | None:
+    """The room of a scope that began anew so many seconds ago."""
+    most = None if began is None else allowed(began, doubling)
+    if most is None:
+        return room
+    return max(most - live, 0) if room is None else min(max(most - live, 0), room)
 
 
 def _probes(held: Mapping[str, float], rooms: Mapping[str, int]) -> dict[str, int]:
@@ -158,12 +178,14 @@ async def claim(
         *_columns(ranked, 4), lasting, [_enrolled_after(c.rules, now) for c in claims], *_columns(begin, 2), wait=wait,
     )  # fmt: skip
     rows = await failpoint_during("K9", work)
+    paces = {c.campaign.id: c.rules.calls_per_second for c in claims}
     claimed = [
         Claimed(
-            r["id"], r["campaign_contact_id"], r["campaign_id"], r["contact_id"], r["trunk"], r["to_number"], r["from_number"]
+            r["id"], r["campaign_contact_id"], r["campaign_id"], r["contact_id"], r["trunk"], r["to_number"], r["from_number"],
+            paces[r["campaign_id"]],
         )
         for r in rows
-    ]
+    ]  # fmt: skip
     return claimed, {(r["campaign_id"], r["place_set_id"], r["priority"]): (r["first_at"], r["first_id"]) for r in rows}
 
 
@@ -226,7 +248,12 @@ async def tighten(pool: Pool, lanes: Sequence[LaneKey]) -> None:
 
 async def start_scheduled(pool: Pool, now: datetime) -> list[str]:
     """Campaigns whose appointed time has come, now running."""
-    return [r["id"] for r in await fetch(pool, "start_scheduled", now)]
+    starting = [r["id"] for r in await fetch(pool, "starting", now)]
+    if not starting:
+        return []
+    async with pool.acquire() as connection, connection.transaction():
+        await fetch(connection, "lock_scopes", [f"campaign:{campaign}" for campaign in sorted(starting)])
+        return [r["id"] for r in await fetch(connection, "start_scheduled", starting, now)]
 
 
 async def end(pool: Pool, now: datetime) -> list[str]:
@@ -265,3 +292,9 @@ async def rest(pool: Pool, campaigns: Collection[str], now: datetime) -> dict[st
 async def declare_trunks(pool: Pool, caps: Mapping[str, int | None]) -> None:
     """Give every configured trunk its semaphore, with the cap the config file says."""
     await fetch(pool, "declare_trunks", [f"trunk:{name}" for name in caps], list(caps.values()))
+
+
+async def declare_fleet(pool: Pool, cap: int | None) -> None:
+    """Give all calls together their semaphore, with the cap the config file says; None = no limit, and none is made. Calls that
+    were released before it was made are not counted by it."""
+    await fetch(pool, "declare_fleet", FLEET, cap)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from dialer.store.rows import Row, all_rows, one_row
+from dialer.store.rows import Row, all_rows, one_row, row_or_none
 from dialer.store.transaction import Transaction
 from dialer.store.written import written
 
@@ -19,9 +19,22 @@ async def of_campaign(on: Transaction, campaign: str) -> Row:
         from campaigns c join assistants s on s.id = c.assistant_id join scopes own on own.key = 'campaign:' || c.id
           cross join lateral (
             select min(x.cap - x.active) as free, min(x.cap) as most from scopes x
-            where x.key in ('assistant:' || s.id, 'campaign:' || c.id, 'team:' || c.team_id, 'trunk:' || s.adapter)) shared
+            where x.key in
+              ('assistant:' || s.id, 'campaign:' || c.id, 'fleet', 'team:' || c.team_id, 'trunk:' || s.adapter)) shared
         where c.id = :campaign""")
     return one_row(await on.execute(statement, {"campaign": campaign}))
+
+
+async def fullest(on: Transaction, campaign: str) -> Row | None:
+    """Of the semaphores that all calls of the campaign share, the one with the least room: `scope` (the word before its key's
+    colon), `active` and `cap`. None where none is limited."""
+    statement = written("""
+        select split_part(x.key, ':', 1) as scope, x.active, x.cap
+        from campaigns c join assistants s on s.id = c.assistant_id
+          join scopes x on x.key in
+            ('assistant:' || s.id, 'campaign:' || c.id, 'fleet', 'team:' || c.team_id, 'trunk:' || s.adapter)
+        where c.id = :campaign and x.cap is not null order by x.cap - x.active, x.key limit 1""")
+    return row_or_none(await on.execute(statement, {"campaign": campaign}))
 
 
 async def of_numbers(on: Transaction, campaign: str, now: datetime) -> list[Row]:

@@ -52,13 +52,13 @@ with locks as materialized (
 ), slotted as materialized (
   select p.*, s.number_id, s.from_number,
          array['assistant:' || p.assistant_id, 'campaign:' || p.campaign_id, 'number:' || s.number_id,
-               'team:' || p.team_id, 'trunk:' || p.trunk] as scopes
+               'team:' || p.team_id, 'trunk:' || p.trunk] || (select array_agg(key) from locks where key = 'fleet') as scopes
   from picked p join slot s using (campaign_id, rank)
 ), fits as (
   select id from (
-    select sl.id, l.room, row_number() over (partition by k.key order by sl.rank, sl.campaign_id) as place
+    select sl.id, sl.scopes, l.room, row_number() over (partition by k.key order by sl.rank, sl.campaign_id) as place
     from slotted sl cross join lateral unnest(sl.scopes) as k(key) join locks l on l.key = k.key) scoped
-  group by id having count(*) = 5 and bool_and(room is null or place <= room)
+  group by id having count(*) = cardinality(min(scopes)) and bool_and(room is null or place <= room)
 ), chosen as materialized (
   select sl.* from slotted sl join fits using (id)
 ), born as (
@@ -243,10 +243,12 @@ where a.id = any($1::text[])
 
 -- name: due
 -- Lanes that have something due, of running campaigns with a free slot, with the campaign's usable caller IDs and what room its
--- scopes have (null = no limit), and its open breakers with the seconds until their next probe. $1 now, $2 doorbell keys (null = all), $3 a campaign that is looked at as if it were running and
--- its run unlimited (null = none). After a bell only the campaigns it rang for are read, which is most often one.
+-- scopes have (null = no limit), since how many seconds it and its trunk have begun anew (null = long), and its open breakers with
+-- the seconds until their next probe. $1 now, $2 doorbell keys (null = all; so is the one that all share), $3 a campaign that is
+-- looked at as if it were running and its run unlimited (null = none). After a bell only the campaigns it rang for are read, which
+-- is most often one.
 with looked_at as (
-  select campaign_id as id from lanes where $2::text[] is null and pending > 0 and next_due <= $1::timestamptz
+  select campaign_id as id from lanes where ($2::text[] is null or 'fleet' = any($2)) and pending > 0 and next_due <= $1::timestamptz
   union
   select substr(key, 10) from unnest($2) key where key like 'campaign:%'
   union
@@ -260,7 +262,9 @@ select c.id, c.team_id, c.assistant_id, s.adapter as trunk, c.rules_version, q.a
        case when c.id = $3 then greatest(q.cap - q.active, 0) else scope_room(q, today) end as campaign_room,
        (select scope_room(r, today) from scopes r where r.key = 'assistant:' || s.id) as assistant_room,
        (select scope_room(r, today) from scopes r where r.key = 'team:' || c.team_id) as team_room,
-       (select scope_room(r, today) from scopes r where r.key = 'trunk:' || s.adapter) as trunk_room
+       (select scope_room(r, today) from scopes r where r.key = 'fleet') as fleet_room,
+       t.room as trunk_room, t.active as trunk_live, extract(epoch from clock_timestamp() - t.eased_at)::float8 as trunk_began,
+       case when c.status = 'running' then extract(epoch from clock_timestamp() - q.eased_at)::float8 else 0 end as began
 from looked_at
   cross join lateral (select * from campaigns where id = looked_at.id offset 0) c
   join assistants s on s.id = c.assistant_id
@@ -269,6 +273,8 @@ from looked_at
     select array_agg(place_set_id) as place_sets, array_agg(priority) as priorities, array_agg(pending) as pending
     from lanes where campaign_id = c.id and pending > 0 and next_due <= $1) l
   cross join lateral (select ($1 at time zone 'UTC')::date as today) d
+  left join lateral (
+    select scope_room(r, today) as room, r.active, r.eased_at from scopes r where r.key = 'trunk:' || s.adapter offset 0) t on true
   cross join lateral (
     select array_agg(x.id) as ids, array_agg(x.phone_number) as numbers, array_agg(x.weight) as weights,
            array_agg(scope_room(r, today)) as rooms

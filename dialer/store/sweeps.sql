@@ -1,10 +1,14 @@
 -- What goes round beside the hot path: what is late, missed or miscounted, and what tells how things are. As in `queries.sql` each
 -- is one round trip, and those that write are one commit.
 
+-- name: starting
+-- Campaigns whose appointed time has come. $1 now.
+select id from campaigns where status = 'scheduled' and scheduled_start_at <= $1::timestamptz
+
 -- name: start_scheduled
--- $1 now.
-update campaigns set status = 'running', started_at = coalesce(started_at, $1), updated_at = $1
-  where status = 'scheduled' and scheduled_start_at <= $1 returning id
+-- Start them, under their locks and as they stand by then. $1 campaign ids, $2 now.
+update campaigns set status = 'running', started_at = coalesce(started_at, $2), updated_at = $2
+  where id = any($1::text[]) and status = 'scheduled' and scheduled_start_at <= $2 returning id
 
 -- name: ending
 -- Running and scheduled campaigns whose end has come. $1 now.
@@ -160,4 +164,9 @@ select clock_timestamp() as hour
 -- name: declare_trunks
 -- $1 keys, $2 caps.
 insert into scopes (key, cap) select * from unnest($1::text[], $2::int[]) order by 1
+  on conflict (key) do update set cap = excluded.cap where scopes.cap is distinct from excluded.cap
+
+-- name: declare_fleet
+-- $1 key, $2 cap (null = none). It is made when it is first limited, and stays.
+insert into scopes (key, cap) select $1, $2::int where $2::int is not null or exists (select from scopes where key = $1)
   on conflict (key) do update set cap = excluded.cap where scopes.cap is distinct from excluded.cap

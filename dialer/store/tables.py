@@ -365,6 +365,7 @@ scopes = Table(
     _int("day_limit", null=True),
     Column("day", Date),
     _int("day_used"),
+    _time("eased_at"),
 )
 
 campaign_tallies = Table(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from dialer.store.errors import laws
 from dialer.store.tables import teams
@@ -30,6 +30,13 @@ async def add(on: Transaction, *, name: str, default_region: str, max_concurrent
     async with laws(on):
         rows = await on.execute(insert(teams).values(values).returning(*COLUMNS))
     return Team(**rows.mappings().one())
+
+
+async def limit(on: Transaction, team_id: str, max_concurrent_calls: int | None) -> Team | None:
+    """The team with this limit on its calls at once, None = no limit; None where there is no such team."""
+    changed = update(teams).where(teams.c.id == team_id).values(max_concurrent_calls=max_concurrent_calls).returning(*COLUMNS)
+    row = (await on.execute(changed)).mappings().one_or_none()
+    return None if row is None else Team(**row)
 
 
 async def get(on: Transaction, team_id: str) -> Team | None:

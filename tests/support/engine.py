@@ -13,7 +13,7 @@ from aiohttp import web
 from adapters.base import Hook
 from adapters.simulated.carrier.script import Script
 from adapters.simulated.carrier.server import Carrier
-from dialer.app import Duties, House, house, release_rates, repeat, trunks
+from dialer.app import Duties, House, book_of, house, repeat, ticker_of, trunks
 from dialer.flows.place import Placer, Trunk
 from dialer.flows.reconcile import Reconciler
 from dialer.flows.release import LedgerBook
@@ -23,7 +23,6 @@ from dialer.queue import DoorbellWorker, RateBuckets
 from dialer.settings import Settings
 from dialer.store.database import Pool
 from dialer.worker import FUNCTIONS
-from scheduler.ticker import Ticker
 from tests.support.carrier import API_KEY, SIGNING_SECRET, carrier
 
 TRUNK = "sim"
@@ -82,22 +81,30 @@ async def engine(
     *,
     running: bool = True,
     tick: float = 0.5,
+    schedulers: int = 1,
+    workers: int = 1,
+    limit: int | None = None,
+    slow_start: float = 0,
     base_url: str | None = None,
     **trunk: object,
 ) -> AsyncIterator[Engine]:
-    """`running` False: everything is built, and nothing ticks, takes jobs or sweeps by itself. `tick`: seconds.
-    `base_url`: of another carrier than the one that is started; `trunk`: further options of the trunk."""
+    """`running` False: everything is built, and nothing ticks, takes jobs or sweeps by itself. `tick`: seconds. `schedulers` and
+    `workers`, each of which knows only itself. `limit` of all calls at once; `slow_start`: seconds. `base_url`: of another
+    carrier than the one that is started; `trunk`: further options of the trunk."""
     async with AsyncExitStack() as stack:
         simulated = await stack.enter_async_context(carrier(script))
         hooks, url = await stack.enter_async_context(_callbacks())
         settings = settings_for(database_url, redis_url, base_url or simulated.url, **trunk)
-        settings = settings.model_copy(update={"http": settings.http.model_copy(update={"public_url": url})})
+        http = settings.http.model_copy(update={"public_url": url})
+        own = {"tick_seconds": tick, "max_concurrent_calls": limit, "slow_start_seconds": slow_start}
+        settings = settings.model_copy(update={"http": http, "scheduler": settings.scheduler.model_copy(update=own)})
         h = await stack.enter_async_context(house(settings))
+        await h.declare()
         await h.redis.flushdb()
         carriers = await stack.enter_async_context(trunks(settings))
         hooks["trunks"], hooks["house"] = carriers, h
         placer = Placer(h.database.pool, h.settler, RateBuckets(h.redis), carriers, h.breakers, h.clock)
-        book = LedgerBook(h.database.pool, h.ringer, h.clock, settings.adapters, h.rules)
+        book = book_of(h)
         sweeper = Sweeper(h.database.pool, h.settler, h.follower, h.ringer, h.clock)
         reconciler = Reconciler(h.database.pool, h.settler, h.follower, carriers, h.clock)
         duties = Duties()
@@ -110,10 +117,14 @@ async def engine(
         ):
             duties.start(name, work)
         if running:
-            ticker = Ticker(book, h.bell, h.clock, tick, _raise, release_rates(settings))
-            worker = DoorbellWorker(h.redis, FUNCTIONS, queue_name=QUEUE, ctx={"placer": placer})
-            duties.start("tick", ticker.run(duties.stop))
-            duties.start("jobs", worker.run())
+            for _ in range(schedulers):
+                duties.start("tick", ticker_of(h, _raise).run(duties.stop))
+            duties.start("jobs", DoorbellWorker(h.redis, FUNCTIONS, queue_name=QUEUE, ctx={"placer": placer}).run())
+            for _ in range(workers - 1):
+                another = Placer(h.database.pool, h.settler, RateBuckets(h.redis), carriers, h.breakers, h.clock)
+                duties.start("fence", another.run_fence())
+                duties.start("accepted", another.run_accepted())
+                duties.start("jobs", DoorbellWorker(h.redis, FUNCTIONS, queue_name=QUEUE, ctx={"placer": another}).run())
             watch = repeat("breakers", SWEEP_SECONDS, lambda: h.breakers.watch(settings.adapters), h.clock, duties.stop)
             duties.start("breakers", watch)
             duties.start("sweep", repeat("sweep", SWEEP_SECONDS, sweeper.sweep, h.clock, duties.stop))

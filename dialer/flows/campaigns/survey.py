@@ -110,12 +110,24 @@ async def preflight_of(means: Looking, team: str, campaign: str) -> Preflight:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """What lets no more calls be made at once: `active` of the `cap` slots of a `scope` (campaign, team, trunk, assistant, fleet
+    or caller_ids) are taken; of slow_start the cap is what is allowed by now."""
+
+    scope: str
+    active: int
+    cap: int
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a campaign is not dialling: what itself waits for, and its waiting contacts by what they wait for."""
+    """Why a campaign is not dialling: what itself waits for, its waiting contacts by what they wait for, and, where some wait for
+    a free slot, which limit it is that they wait for."""
 
     campaign: Mapping[str, Any]
     waiting_for: Mapping[str, Any] | None
     groups: tuple[Group, ...]
+    limit: Limit | None
 
 
 async def explain(means: Looking, team: str, campaign: str) -> Explanation:
@@ -126,11 +138,27 @@ async def explain(means: Looking, team: str, campaign: str) -> Explanation:
         waits = await campaign_waits(on, means, ground)
         judged = await _judged(on, ground)
         line = await line_of(means, ground)
+        limit = await _limit(on, ground, len(line.next))
     groups = [_group(verdict, crowd["n"]) for crowd, verdict in judged]
     free = sum(each.contacts for each in groups if each.reason is None)
     first = min(len(line.next), free)
     stand = [Group(None, first), Group(line.others, free - first), *(each for each in groups if each.reason is not None)]
-    return Explanation(row, waits, _merged([each for each in stand if each.contacts]))
+    merged = _merged([each for each in stand if each.contacts])
+    return Explanation(row, waits, merged, limit if any(g.reason is Reason.NO_FREE_SLOT for g in merged) else None)
+
+
+async def _limit(on: Transaction, ground: Ground, first: int) -> Limit | None:
+    """The limit on calls at once that is reached with the `first` calls that are released next."""
+    active = ground.row["slots_used"]
+    if ground.facts.free is None or first < ground.facts.free:
+        return Limit("slow_start", active, active + first)
+    shared = await obstacles.fullest(on, ground.row["id"])
+    numbers = [n for n in await obstacles.of_numbers(on, ground.row["id"], ground.now) if n["today"] is None or n["today"] > 0]
+    if all(n["most"] is not None for n in numbers):
+        most, left = sum(n["most"] for n in numbers), sum(max(n["free"], 0) for n in numbers)
+        if shared is None or left < shared["cap"] - shared["active"]:
+            return Limit("caller_ids", most - left, most)
+    return None if shared is None else Limit(shared["scope"], shared["active"], shared["cap"])
 
 
 async def explain_contact(means: Looking, team: str, campaign: str, who: str) -> Mapping[str, Any]:

@@ -38,6 +38,11 @@ async def test_a_running_campaign_tells_who_waits_for_a_slot(dialer: Shell, data
         {"reason": "no_free_slot", "contacts": 5, "until": None},
         {"reason": None, "contacts": 2, "until": None},
     ]
+    assert told["limit"] == {"scope": "campaign", "active": 0, "cap": 2}
+    await dialer("team", "edit", s.team, "--max-concurrent-calls", "1")
+    assert "0 of 1, by the limit of the team" in await dialer("campaign", "explain", s.campaign)
+    await dialer("team", "edit", s.team, "--no-limit")
+    assert "0 of 2, by the limit of the campaign" in await dialer("campaign", "explain", s.campaign)
 
 
 async def test_preflight_and_a_dry_run_count_and_estimate(dialer: Shell, database: Database) -> None:

@@ -33,7 +33,9 @@ def shut(e: Engine) -> dict[str, str]:
     return {"call_window_start": f"{start:%H:%M}", "call_window_end": f"{end:%H:%M}", "call_window_timezone": "UTC"}
 
 
-async def test_contacts_added_to_a_running_campaign_are_dialled_at_once(database_url: str, redis_url: str) -> None:
+async def test_an_evergreen_campaign_stays_running_and_whoever_is_added_is_dialled_at_once(
+    database_url: str, redis_url: str
+) -> None:
     async with engine(database_url, redis_url, quick(), tick=NEVER) as e:
         s = await seed(e.pool, contacts=0, settings=EVERGREEN)
         means = api_context(e.house, e.trunks)
@@ -41,7 +43,9 @@ async def test_contacts_added_to_a_running_campaign_are_dialled_at_once(database
             person = {"first_name": "Ada", "last_name": "Byron", "phone": f"+4930901820{n}", "timezone": "Europe/Berlin"}
             await enrol_new(means, s.team, "test", s.campaign, person)
             await eventually(lambda n=n: len(e.carrier.journal.entries) == n + 1, SOON)  # type: ignore[misc]
-        await e.until("select count(*) = 3 from campaign_contacts where outcome = 'answered'")
+            await e.until("select count(*) = $1 from campaign_contacts where outcome = 'answered'", n + 1)
+            await e.sweeper.recount()  # which completes what has come to its end
+            assert await e.pool.fetchval("select status from campaigns") == "running", "nobody is left, and it waits for more"
         await nothing_left(e.pool)
         await laws_hold(e.pool)
 

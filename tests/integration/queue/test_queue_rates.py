@@ -115,3 +115,44 @@ async def test_a_bucket_that_a_fail_over_set_back_gives_no_token_twice(redis: Bo
     await redis.set("dialer:rate:trunk:x", before)
     [next_] = [time.monotonic() + wait for wait in await buckets.take("trunk:x", 20)]
     assert next_ > given[-1] + 0.04
+
+
+async def test_a_call_under_two_rates_leaves_the_trunks_moments_before_it_to_others(redis: BoundedRedis) -> None:
+    buckets = RateBuckets(redis)
+
+    async def moment(bucket: str, own: tuple[str, float] | None = None) -> float:
+        """When a call may begin, by what its bucket says then."""
+        assert await buckets.take("trunk:x", 20, own=own)
+        return int(await redis.get(f"dialer:rate:{bucket}") or 0) / 1_000_000
+
+    slow = [await moment("campaign:a", ("campaign:a", 4)) for _ in range(3)]
+    others = [await moment("trunk:x") for _ in range(8)]
+    assert all(GAP / 4 <= after - before < GAP / 4 + GAP / 20 for before, after in pairwise(slow))
+    assert all(after - before > GAP / 20 - 1e-5 for before, after in pairwise(sorted(slow + others))), "each moment once"
+    assert sum(at < slow[1] for at in others) >= 4, "they did not have to wait for the slow campaign"
+
+
+async def test_of_two_rates_the_one_that_comes_too_late_refuses_and_reserves_nothing(redis: BoundedRedis) -> None:
+    buckets = RateBuckets(redis, max_wait=0.5)
+    assert await buckets.take("trunk:x", 20, own=("campaign:a", 1)) == ()
+    (first,) = await buckets.take("trunk:x", 20)
+    assert first < 0.2
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(trunk=st.integers(5, 100), own=st.integers(1, 12), calls=st.lists(st.booleans(), min_size=20, max_size=60))
+async def test_no_second_ever_holds_more_than_either_rate(shared_valkey: Valkey, trunk: int, own: int, calls: list[bool]) -> None:
+    redis = connect(shared_valkey.url)
+    await redis.flushall()
+    buckets = RateBuckets(redis, max_wait=30)
+    moments: dict[bool, list[float]] = {False: [], True: []}
+    for slow in calls:
+        before = time.monotonic()
+        moments[slow] += [
+            before + wait for wait in await buckets.take("trunk:x", trunk, own=("campaign:a", own) if slow else None)
+        ]
+    await close(redis)
+    assert moments[True] == sorted(moments[True])
+    for rate, all_of_them in ((trunk, sorted(moments[False] + moments[True])), (own, moments[True])):
+        for i, first in enumerate(all_of_them):
+            assert sum(moment < first + 1 - 0.02 for moment in all_of_them[i:]) <= rate  # 20 ms: our clock is not Redis'

@@ -98,10 +98,11 @@ async def test_eight_schedulers_at_once_never_go_over_a_cap_nor_claim_anybody_tw
     ("meanwhile", "left"),
     [
         ("update scopes set cap = 2 where key = 'trunk:sim'", 2),
+        ("insert into scopes (key, cap) values ('fleet', 2)", 2),
         ("update campaigns set status = 'paused', pause_reason = 'user'", 0),
         ("update campaigns set rules_version = rules_version + 1, call_window_end = '00:10'", 0),
     ],
-    ids=["cap", "pause", "rules"],
+    ids=["cap", "fleet", "pause", "rules"],
 )
 async def test_a_claim_obeys_what_holds_when_it_is_made(database: Database, trunk: None, meanwhile: str, left: int) -> None:
     """Not what it was planned by: between the two somebody may have said no."""

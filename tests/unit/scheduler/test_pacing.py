@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.pacing import Claim, RecentReleases, share
+from scheduler.pacing import Burst, Claim, Left, RecentReleases, share
 from scheduler.planner import CallerId
 
 
@@ -176,11 +177,27 @@ class TestRates:
 
     def test_a_campaigns_rate_may_change_and_end(self) -> None:
         recent = RecentReleases()
-        assert recent.allowance({"campaign:c": 5.0}, 0.0).left == {"campaign:c": 5}
-        recent.note("c", ("campaign:c",), [("n", 5)], {"n": 1}, 0.0)
-        assert recent.allowance({"campaign:c": 5.0}, 0.5).left == {"campaign:c": 0}
+        assert recent.allowance({"campaign:c": 4.0}, 0.0).left == {"campaign:c": 3}
+        recent.note("c", ("campaign:c",), [("n", 3)], {"n": 1}, 0.0)
+        assert recent.allowance({"campaign:c": 4.0}, 0.5).left == {"campaign:c": 0}
         assert recent.allowance({"campaign:c": 8.0}, 0.5).left == {"campaign:c": 3}
         assert recent.allowance({}, 0.5).left == {}
         recent.keep(set(), set())
-        assert recent.allowance({"campaign:c": 5.0}, 0.5).left == {"campaign:c": 5}
+        assert recent.allowance({"campaign:c": 4.0}, 0.5).left == {"campaign:c": 3}
         assert not recent.allowance({}, 0.5).served
+
+    def test_what_others_released_is_not_released_again_until_the_burst_is_whole(self) -> None:
+        recent = RecentReleases({"trunk:t": 10.0})
+        assert recent.allowance({}, 5.0, of_all={"trunk:t": Left(3, 0.7)}).left == {"trunk:t": 3}
+        recent.note("c", ("trunk:t",), [("n", 3)], {"n": 1}, 5.0)
+        assert recent.spent(5.0) == {"trunk:t"}
+        again = recent.renewal(5.0)
+        assert again is not None and again[0] == pytest.approx(0.7)
+        assert recent.allowance({}, 5.71).left == {"trunk:t": 7}
+        assert recent.allowance({}, 5.71, of_all={"trunk:t": Left(9, 0.1)}).left == {"trunk:t": 7}, "it knows better of itself"
+
+    @given(st.floats(0.1, 300), st.floats(0.2, 1))
+    def test_a_burst_is_whole_calls_at_the_exact_rate(self, rate: float, seconds: float) -> None:
+        burst = Burst.of(rate, seconds)
+        assert burst.calls / burst.seconds == pytest.approx(rate)
+        assert burst.calls >= 1 and burst.calls - 1 < rate * seconds

@@ -8,7 +8,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler.pacing import Allowance
+from scheduler.pacing import CAMPAIGN_SECONDS, Allowance, Burst, RecentReleases
 from scheduler.planner import CallerId, CampaignView, Lane, Plan, Release, Snapshot, plan
 from scheduler.windows import CallWindow, daily
 from tests.unit.scheduler.wall import open_everywhere
@@ -240,7 +240,7 @@ def test_nothing_that_could_be_used_is_left(snapshot: Snapshot, limit: int) -> N
         due = sum(lane.pending for lane in view.lanes if may_start(view, lane, snapshot.now))
         bounds = [due, due if view.run_remaining is None else view.run_remaining]
         if view.calls_per_second is not None:
-            bounds.append(-int(-view.calls_per_second // 1))
+            bounds.append(Burst.of(view.calls_per_second, CAMPAIGN_SECONDS).calls)
         if given_now.get(view.id, 0) < min(bounds):
             full = {key for key, left in snapshot.free.items() if taken[key] >= left}
             assert full & set(view.scopes) or all(each.scope in full for each in view.caller_ids if each.weight)
@@ -274,3 +274,63 @@ def test_releases_are_listed_by_campaign() -> None:
     made = plan(Snapshot(NOON, (campaign("camp_b"), campaign("camp_a")), {}))
     assert [release.campaign for release in made.releases] == ["camp_a", "camp_b"]
     assert all(isinstance(release, Release) for release in made.releases)
+
+
+@st.composite
+def crowds(draw: st.DrawFn) -> tuple[tuple[CampaignView, ...], dict[str, int]]:
+    """Campaigns that always have somebody due, and the caps of what they share."""
+    lanes = (Lane(1, ("UTC",), 0, 1000),)
+    names = [f"camp_{index}" for index in range(draw(st.integers(2, 8)))]
+    teams = {name: draw(st.sampled_from(TEAMS)) for name in names}
+    crowd = tuple(
+        campaign(
+            name,
+            team=team,
+            weight=draw(st.integers(1, 10)),
+            lanes=lanes,
+            scopes=(f"campaign:{name}", f"team:{team}", "trunk:main"),
+        )
+        for name, team in teams.items()
+    )
+    caps = {f"campaign:{name}": draw(st.integers(1, 6)) for name in names}
+    caps |= {f"team:{team}": draw(st.integers(1, 20)) for team in TEAMS}
+    return crowd, caps | {"trunk:main": draw(st.integers(1, 12))}
+
+
+@settings(deadline=None, max_examples=60)
+@given(crowds(), st.randoms(use_true_random=False), st.floats(0.05, 1), st.none() | st.floats(0.3, 8))
+def test_nobody_without_a_call_waits_while_others_get_more_than_one_each(
+    drawn: tuple[tuple[CampaignView, ...], dict[str, int]], random: Random, ends: float, rate: float | None
+) -> None:
+    """Over many ticks, whatever the weights, the caps and the endings: so where a tick shares out half as many slots as there are
+    campaigns, nobody starves for two of them."""
+    crowd, caps = drawn
+    recent = RecentReleases({} if rate is None else {"trunk:main": rate})
+    live = Counter[str]()
+    passed_by: dict[str, int] = {}
+    starved = Counter[str]()
+    plenty = True
+    for tick in range(40):
+        for view in crowd:
+            live[view.id] -= sum(random.random() < ends for _ in range(live[view.id]))
+        used = Counter({scope: sum(live[view.id] for view in crowd if scope in view.scopes) for scope in caps})
+        free = {scope: cap - used[scope] for scope, cap in caps.items()}
+        seen = tuple(replace(view, live=live[view.id]) for view in crowd if free[f"campaign:{view.id}"] > 0)
+        now = float(tick)
+        recent.keep({view.id for view in seen}, ())
+        recent.seen((view.id for view in seen), now)
+        snapshot = Snapshot(NOON + timedelta(seconds=tick), seen, free)
+        made = plan(snapshot, recent.allowance({}, now))
+        got, taken = counts(made), spent(snapshot, made)
+        plenty = plenty and 2 * sum(got.values()) >= len(crowd)
+        for view in seen:
+            if view.id in got:
+                recent.note(view.id, (f"campaign:{view.id}", "trunk:main"), [("num_1", got[view.id])], {"num_1": 1}, now + 0.1)
+            if view.id in got or live[view.id]:
+                passed_by[view.id] = starved[view.id] = 0
+            elif free[f"team:{view.team}"] > taken[f"team:{view.team}"]:  # it is the trunk that it waits for
+                passed_by[view.id] = passed_by.get(view.id, 0) + sum(got.values())
+                starved[view.id] += 1
+                assert passed_by[view.id] < len(crowd)
+                assert starved[view.id] < 2 or not plenty
+        live.update(got)
