@@ -23,6 +23,7 @@ _ANSWERED: Verdict = (Outcome.ANSWERED, Fault.NONE)
 _CANCELLED: Verdict = (Outcome.CANCELLED, Fault.NONE)
 _TRUNK: Verdict = (Outcome.UNREACHABLE, Fault.TRUNK)
 _CONFIG: Verdict = (Outcome.UNREACHABLE, Fault.CONFIG)
+_BLOCKED: Verdict = (Outcome.BLOCKED, Fault.CALLEE)
 
 SIP: Mapping[int, Verdict] = {
     404: _INVALID,
@@ -36,7 +37,7 @@ SIP: Mapping[int, Verdict] = {
     480: _NO_ANSWER,
     487: _NO_ANSWER,
     603: _DECLINED,
-    608: (Outcome.BLOCKED, Fault.CALLEE),  # rejected by analytics on the callee's side
+    608: _BLOCKED,  # rejected by analytics on the callee's side
     401: _CONFIG,
     402: _CONFIG,
     403: _CONFIG,
@@ -48,7 +49,8 @@ SIP: Mapping[int, Verdict] = {
     488: _CONFIG,
     606: _CONFIG,
 }
-"""Final SIP codes of an unanswered call (RFC 3261, 8197, 8224, 8688). Every other code is the trunk's fault."""
+"""Final SIP codes of an unanswered call (RFC 3261, 8197, 8224, 8688). Every other code is the trunk's fault. A 603 whose reason
+says so is a block by analytics (ATIS-1000099)."""
 
 Q850: Mapping[int, Verdict] = {
     1: _INVALID,
@@ -67,6 +69,10 @@ Q850: Mapping[int, Verdict] = {
     57: _CONFIG,
 }
 """Q.850 causes of an unanswered call. Every other cause is the trunk's fault."""
+
+
+_BLOCKED_BY_ANALYTICS = re.compile(r"network blocked|\bv=analytics", re.IGNORECASE)
+"""How a 603 of ATIS-1000099 ("603+") differs from one by the callee: its reason phrase, and the text of its Reason header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,8 @@ def judge(
     for override in overrides:
         if override.pattern.search(reason):
             return override.verdict
+    if sip == 603 and _BLOCKED_BY_ANALYTICS.search(reason):
+        return _BLOCKED
     if sip is not None:
         verdict = SIP.get(sip, _TRUNK)
     elif q850 is not None:

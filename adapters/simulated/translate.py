@@ -90,4 +90,5 @@ def _ending(payload: Mapping[str, Any]) -> tuple[Outcome, Fault]:
         q850=payload.get("q850"),
         rang=bool(payload.get("rang")),
         answered=bool(payload.get("answered")),
+        reason=str(payload.get("reason") or ""),
     )

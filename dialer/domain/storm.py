@@ -57,6 +57,8 @@ class Endings:
     def believe(self, attempt: str, number: str, became: Progress, now: datetime) -> Progress:
         """What to make of this ending. Asked again for the same attempt, it is noted once."""
         fault = became.fault or Fault.CALLEE
+        if became.outcome is Outcome.BLOCKED:  # says nothing of trunk or number: it is for the caller ID, which rests for it
+            fault = Fault.CALLEE
         rang = became.ringing_at is not None or became.answered_at is not None
         self.note(Ending(attempt, number, Fault.NONE if rang else fault))
         if stormy(self._newest) or nothing_rings(self._newest):

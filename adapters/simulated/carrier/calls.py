@@ -24,6 +24,7 @@ _ENDINGS = {
     "declined": (603, 21, "decline"),
     "invalid": (404, 1, "not found"),
     "unreachable": (503, 34, "service unavailable"),
+    "blocked": (603, 21, "network blocked"),
 }
 _NOBODY = (480, 19, "temporarily unavailable")
 _OUR_RING_LIMIT = (487, 127, "ring limit")
@@ -108,7 +109,7 @@ class Exchange:
             labels=order.labels,
             at=self._timer.now(),
         )
-        line = Line(entry, order, conduct(self.script, order.to, entry.nth))
+        line = Line(entry, order, conduct(self.script, order.to, entry.nth, order.caller_id))
         self._lines[entry.id] = line
         if self.script.calls_per_second:
             self._recent.append(self._loop.time() + wait)
@@ -137,7 +138,7 @@ class Exchange:
 
     def _dial(self, line: Line) -> None:
         self.journal.note(line.entry, dialled=self._timer.now())
-        if line.conduct.fate in {"busy", "invalid", "unreachable"}:
+        if line.conduct.fate in {"busy", "invalid", "unreachable", "blocked"}:
             self._next(line, line.conduct.setup, self._refuse)
         else:
             self._next(line, line.conduct.setup, self._ring)

@@ -1,8 +1,8 @@
 """How the simulated carrier behaves: shares of outcomes, durations, limits and faults, all from a seed.
 
-Promises: what happens to a call depends on (seed, number, n-th call to that number) alone, and what happens to a request on
-(seed, number, n-th request for that number) alone; the order in which calls arrive changes nothing. Every draw is made whatever
-the shares are, so changing one share does not reshuffle the rest.
+Promises: what happens to a call depends on (seed, number, n-th call to that number, and a caller ID that is marked as spam)
+alone, and what happens to a request on (seed, number, n-th request for that number) alone; the order in which calls arrive
+changes nothing. Every draw is made whatever the shares are, so changing one share does not reshuffle the rest.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Literal, get_args
 import msgspec
 
 Event = Literal["ringing", "answered", "ended", "result"]
-Fate = Literal["human", "machine", "busy", "declined", "invalid", "unreachable", "no_answer"]
+Fate = Literal["human", "machine", "busy", "declined", "invalid", "unreachable", "no_answer", "blocked"]
 Refusal = Literal["refuse_429", "refuse_400", "error_before", "reset_before", "hang_before", "refuse_401", "refuse_503"]
 """What can go wrong with a request before the call is placed."""
 Loss = Literal["error_after", "reset_after", "hang_after", "garbage_after"]
@@ -90,6 +90,8 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     declined: float = 0.05
     invalid: float = 0.03
     unreachable: float = 0.02
+    marked_as_spam: dict[str, float] = {}
+    """Caller ID → share of its calls that the callee's network blocks (SIP 603+), whatever would have become of them."""
     setup: Span = Span(0.02, 0.1)
     """From dialling to the first ring, or to the refusal of a call that never rings."""
     ring: Span = Span(1, 4)
@@ -116,6 +118,8 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         shares = (self.answer, self.voicemail, self.busy, self.declined, self.invalid, self.unreachable)
         if min(shares) < 0 or sum(shares) > 1 + 1e-9:
             raise ValueError("the shares of outcomes are 0 to 1 and add up to at most 1")
+        if not all(0 <= share <= 1 for share in self.marked_as_spam.values()):
+            raise ValueError("the shares of marked_as_spam are 0 to 1")
         if min(self.calls_per_second, self.max_live, self.repeats) < 0:
             raise ValueError("calls_per_second, max_live and repeats are 0 or more")
 
@@ -160,8 +164,8 @@ def parse(document: bytes) -> Script:
         raise ValueError(f"the script cannot be used: {error}") from error
 
 
-def conduct(script: Script, to: str, nth: int) -> Conduct:
-    """What the `nth` call (from 1) to a number does."""
+def conduct(script: Script, to: str, nth: int, caller_id: str = "") -> Conduct:
+    """What the `nth` call (from 1) to a number does, shown as `caller_id`."""
     chance = Random(f"call {script.seed} {to} {nth}")
     point = chance.random()
     fate: Fate = "no_answer"
@@ -170,6 +174,9 @@ def conduct(script: Script, to: str, nth: int) -> Conduct:
         if point < 0:
             fate = name
             break
+    mark = script.marked_as_spam.get(caller_id)
+    if mark is not None and Random(f"mark {script.seed} {caller_id} {to} {nth}").random() < mark:
+        fate = "blocked"
     return Conduct(
         fate=fate,
         setup=script.setup.draw(chance),

@@ -47,6 +47,17 @@ def test_what_switches_report(sip: int | None, q850: int | None, rang: bool, exp
     assert judge(sip=sip, q850=q850, rang=rang) == expected
 
 
+@pytest.mark.parametrize(
+    "reason", ["Network Blocked", 'SIP;cause=603;text="v=analytics1;url=https://redress.example";location=LN']
+)
+def test_a_603_by_analytics_is_a_block_and_not_the_callees_no(reason: str) -> None:
+    assert judge(sip=603, q850=21, rang=False, reason=reason) == (Outcome.BLOCKED, Fault.CALLEE)
+    assert judge(sip=603, q850=21, rang=True, reason="Decline") == (Outcome.DECLINED, Fault.CALLEE)
+    assert judge(sip=486, rang=True, reason=reason) == (Outcome.BUSY, Fault.CALLEE), "of other codes it says nothing"
+    mine = Override(re.compile("Network"), (Outcome.UNREACHABLE, Fault.TRUNK))
+    assert judge(sip=603, rang=False, reason="Network Blocked", overrides=[mine]) == mine.verdict
+
+
 @given(CODES, CODES, st.booleans())
 def test_an_answered_call_is_nobodys_fault(sip: int | None, q850: int | None, rang: bool) -> None:
     assert judge(sip=sip, q850=q850, rang=rang, answered=True) == (Outcome.ANSWERED, Fault.NONE)

@@ -64,3 +64,20 @@ def test_a_script_is_read_from_json_and_the_rest_is_default() -> None:
 def test_a_script_that_makes_no_sense_is_refused_by_name(document: bytes, named: str) -> None:
     with pytest.raises(ValueError, match=named):
         parse(document)
+
+
+def test_calls_shown_as_a_number_that_is_marked_are_blocked_by_its_share_and_others_are_as_they_were() -> None:
+    marked = Script(marked_as_spam={"+493011": 0.3})
+    numbers = [f"+49{n:09}" for n in range(5_000)]
+    fates = [conduct(marked, to, 1, "+493011").fate for to in numbers]
+    assert 0.27 < fates.count("blocked") / len(fates) < 0.33
+    for to, fate in zip(numbers, fates, strict=True):
+        plain = conduct(Script(), to, 1).fate
+        assert conduct(marked, to, 1, "+493022").fate == plain
+        assert fate in (plain, "blocked")
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1])
+def test_a_share_of_marked_calls_is_a_share(share: float) -> None:
+    with pytest.raises(ValueError, match="marked_as_spam"):
+        Script(marked_as_spam={"+493011": share})

@@ -36,6 +36,15 @@ def test_a_bad_number_now_and_then_is_believed() -> None:
     assert not endings.blamed
 
 
+def test_calls_that_are_blocked_speak_of_the_caller_id_and_neither_of_numbers_nor_of_the_trunk() -> None:
+    """Twelve in a row: unwanted (607), by analytics (608), or blamed on the trunk by a provider who says nothing of the phone."""
+    for fault in (Fault.NUMBER, Fault.CALLEE, Fault.TRUNK):
+        blocked = Progress(AttemptState.ENDED, Outcome.BLOCKED, fault, ended_at=NOW)
+        endings, believed = follow(*[blocked] * 12)
+        assert believed == [blocked] * 12
+        assert not endings.blamed
+
+
 def test_the_same_number_again_and_again_is_no_storm() -> None:
     assert not stormy([Ending(f"call_{n}", "+4930", Fault.NUMBER) for n in range(20)])
 
