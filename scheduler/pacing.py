@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol, Self
 
+from scheduler.matching import behind
+
 OWED = 8.0  # calls per unit of lead: a number that rested catches up on this many, then takes its share like the others
 GRAIN = 0.02  # seconds; releases under a rate are remembered by the end of their grain, so that memory and wake-ups stay bounded
 
@@ -124,15 +126,11 @@ def share(claims: Iterable[Claim], room: Mapping[str, int], limit: int) -> dict[
 
 
 def _next_number(claim: Claim, chosen: Mapping[str, int], free: Mapping[str, int]) -> Number | None:
-    """The number with a free slot that is most behind its weight (Sainte-Laguë's rule: unbiased towards heavy ones)."""
+    """The number with a free slot that is most behind its weight."""
     open_ones = [number for number in claim.numbers if number.weight > 0 and free.get(number.scope, 1) > 0]
     if len(open_ones) < 2:
         return open_ones[0] if open_ones else None
-    return min(open_ones, key=lambda each: (_behind(claim.used.get(each.id, 0.0) + chosen.get(each.id, 0), each.weight), each.id))
-
-
-def _behind(had: float, weight: int) -> float:
-    return (2 * had + 1) / weight
+    return min(open_ones, key=lambda each: (behind(claim.used.get(each.id, 0.0) + chosen.get(each.id, 0), each.weight), each.id))
 
 
 @dataclass(slots=True)
@@ -209,15 +207,21 @@ class RecentReleases:
         return max((flow.recent[0][0] + flow.span - now for flow in flows if flow.burst and flow.left(now) == 0), default=0.0)
 
     def note(
-        self, campaign: str, keys: Iterable[str], chosen: Iterable[tuple[str, int]], weights: Mapping[str, int], now: float
+        self,
+        campaign: str,
+        keys: Iterable[str],
+        chosen: Iterable[tuple[str, int]],
+        weights: Mapping[str, int],
+        now: float,
+        count: int | None = None,
     ) -> None:
-        """`campaign` was given `chosen` (number, how many) at `now`; they count against the rates of `keys`. `weights` are
-        those of all its numbers."""
+        """`campaign` was given `chosen` (number, how many) at `now`; they, or `count` where other numbers were shown than it was
+        given, count against the rates of `keys`. `weights` are those of all its numbers."""
         used = self._used.setdefault(campaign, {})
-        count = 0
+        chosen = list(chosen)
         for number, times in chosen:
             used[number] = used.get(number, 0.0) + times
-            count += times
+        count = sum(times for _, times in chosen) if count is None else count
         for key in keys:
             if key in self._flows:
                 self._flows[key].note(count, now)

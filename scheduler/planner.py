@@ -8,7 +8,8 @@ for the same snapshot, in whatever order it lists its campaigns. Chooses no cont
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -43,7 +44,7 @@ class CampaignView:
     `weight` ≥ 1 is its share among campaigns. `zone` set: the window is read there; None: in each lane's zones. `margin` is
     the ring timeout in seconds. No call starts from `last_start` on (None = no such time). `scopes` are the semaphores besides
     the numbers' (campaign, team, trunk, assistant). `run_remaining` and `calls_per_second` None = no bound. `live` is its count
-    of live attempts.
+    of live attempts. `ties`: contacts may be tied to numbers (`scheduler.matching`).
     """
 
     id: str
@@ -60,6 +61,7 @@ class CampaignView:
     lanes: tuple[Lane, ...]
     live: int = 0
     last_start: datetime | None = None
+    ties: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +88,16 @@ class OpenLane:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Up to `count` contacts of one campaign, from these lanes (highest priority first), shown as these numbers: pairs of
-    number id and how many, which sum to `count`."""
+    """Up to `count` contacts of one campaign, from these lanes (highest priority first), shown as these numbers in turn: pairs of
+    number id and how many, which sum to `count`. `had`: how often each was shown so far. `most`: how often a number may be shown
+    at the most, of all that have room, where contacts may be tied to one; empty where there is nothing to be tied to."""
 
     campaign: str
     count: int
     lanes: tuple[OpenLane, ...]
     caller_ids: tuple[tuple[str, int], ...]
+    had: Mapping[str, float] = field(default_factory=dict)
+    most: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +131,48 @@ def plan(snapshot: Snapshot, allowance: Allowance = NO_HISTORY, limit: int = 200
         if due and full.isdisjoint(view.scopes):
             claims.append(_claim(view, due, allowance))
     given = share(claims, room, limit)
+    most = _most([view for view in snapshot.campaigns if view.id in given], given, room)
     releases = tuple(
-        Release(campaign, sum(numbers.values()), lanes[campaign], tuple(sorted(numbers.items())))
+        Release(
+            campaign,
+            sum(numbers.values()),
+            lanes[campaign],
+            tuple(sorted(numbers.items())),
+            allowance.used.get(campaign, {}),
+            most.get(campaign, {}),
+        )
         for campaign, numbers in sorted(given.items())
     )
     return Plan(releases, shut)
+
+
+def _most(
+    views: Sequence[CampaignView], given: Mapping[str, Mapping[str, int]], room: Mapping[str, int]
+) -> dict[str, dict[str, int]]:
+    """Campaign → number → how often it may be shown, for those whose contacts may be tied to one of several numbers. What room
+    the turns leave to a number is shared out evenly, so that all together keep to it."""
+    tied = sorted((view for view in views if view.ties and len(view.caller_ids) > 1), key=lambda view: view.id)
+    sharers = Counter(number.scope for view in tied for number in view.caller_ids)
+    spare = {scope: room[scope] for scope in sharers if scope in room}
+    for view in views:
+        for number in view.caller_ids:
+            if number.scope in spare:
+                spare[number.scope] -= given[view.id].get(number.id, 0)
+    found: dict[str, dict[str, int]] = {}
+    for view in tied:
+        numbers = given[view.id]
+        count = sum(numbers.values())
+        most = found[view.id] = {}
+        for number in view.caller_ids:
+            own = numbers.get(number.id, 0)
+            left = count
+            if number.scope in spare:
+                left = max(-(-spare[number.scope] // sharers[number.scope]), 0)
+                spare[number.scope] -= left
+                sharers[number.scope] -= 1
+            if own + left > 0 and number.weight > 0:
+                most[number.id] = min(own + left, count)
+    return found
 
 
 class _Hours:

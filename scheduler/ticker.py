@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from scheduler.clock import Clock, unless_stopped
@@ -21,14 +22,23 @@ FIRST_REST, LONGEST_REST = 0.1, 5.0  # seconds after a failed round, doubling
 FIRST_LOOK, LONGEST_LOOK = 0.002, 0.25  # seconds before locked keys are tried again: writers hold them for milliseconds
 
 
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What came of a plan. `locked`: the keys of campaigns that were locked, to be looked at again. `shown`: campaign → number →
+    how often it was shown, where contacts may be tied to numbers; elsewhere it is as planned."""
+
+    locked: frozenset[str] = frozenset()
+    shown: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+
 class Book(Protocol):
     """The ledger as the loop needs it. Keys are scope keys: "campaign:…", "number:…", "team:…", "trunk:…", "assistant:…"."""
 
     async def snapshot(self, dirty: frozenset[str] | None) -> Snapshot:
         """The running campaigns with due work that use any key of `dirty`; None = all that can have work."""
 
-    async def release(self, plan: Plan) -> frozenset[str]:
-        """Carry out `plan` as far as the ledger still allows; the keys of campaigns that were locked, to be looked at again."""
+    async def release(self, plan: Plan) -> Carried:
+        """Carry out `plan` as far as the ledger still allows."""
 
 
 class Wake(Protocol):
@@ -100,14 +110,15 @@ class Ticker:
         barred = frozenset[str]() if rung is None else self._scarce - rung
         allowance = self._recent.allowance(rates, self._clock.monotonic(), barred, snapshot.paced)
         made = plan(snapshot, allowance, self._limit)
-        self._locked = await self._book.release(made) if made.releases or made.shut else frozenset()
+        carried = await self._book.release(made) if made.releases or made.shut else Carried()
+        self._locked = carried.locked
         self._look = min(self._look * 2, LONGEST_LOOK) if self._locked else FIRST_LOOK
-        taken = self._remember(snapshot, made)
+        taken = self._remember(snapshot, made, carried.shown)
         if taken.total() >= self._limit:
             self._due = self._clock.monotonic()  # the limit cut the round short: go on with the rest
         self._scarce = frozenset(key for key in self._recent.lasting if taken[key] >= allowance.left[key])
 
-    def _remember(self, snapshot: Snapshot, made: Plan) -> Counter[str]:
+    def _remember(self, snapshot: Snapshot, made: Plan, shown: Mapping[str, Mapping[str, int]]) -> Counter[str]:
         """Note what was handed to the book and not turned away as locked; how much that is, by the key of its trunk."""
         views = {view.id: view for view in snapshot.campaigns}
         now = self._clock.monotonic()
@@ -118,7 +129,8 @@ class Ticker:
             if own in self._locked:
                 continue
             weights = {each.id: each.weight for each in view.caller_ids}
-            self._recent.note(release.campaign, (own, trunk), release.caller_ids, weights, now)
+            chosen = shown[release.campaign].items() if release.campaign in shown else release.caller_ids
+            self._recent.note(release.campaign, (own, trunk), chosen, weights, now, release.count)
             taken[trunk] += release.count
         return taken
 

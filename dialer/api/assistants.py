@@ -98,7 +98,7 @@ async def index(query: Annotated[AssistantQuery, FromQuery()], caller: Reader, c
 async def outbound(query: Annotated[PageQuery, FromQuery()], caller: Reader, context: Context) -> OutboundPage:
     team = own_team(caller, query.team_id)
     found, count = await voices.outbound_assistants(
-        context.database, team, limit=query.limit, offset=query.offset, after=query.after(ASSISTANTS)
+        context, team, limit=query.limit, offset=query.offset, after=query.after(ASSISTANTS)
     )
     rows = [{**row, "assigned_numbers": assigned} for row, assigned in found]
     return OutboundPage.model_validate({"assistants": rows, **query.page(ASSISTANTS, [row for row, _ in found], count)})

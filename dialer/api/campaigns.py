@@ -62,7 +62,9 @@ SETTINGS = """When: `useContactTimezoneForCallWindow`, `daysOfWeek`, `dayWindows
 part of it such as "US-AL", or an object with `country`, `subdivision`, `dates` that are shut as well and holidays
 that are `open` all the same; dates are YYYY-MM-DD). `scheduledEndAt` (ISO 8601; from then on nobody is called,
 and the campaign pauses with `window_ended`), `contactExpiryDays` (1–3650; a contact that still waits so long
-after its enrolment is skipped as `expired`). Again: `retryDelayMinutesNoAnswer`, `…Busy`, `…Error`, `…Voicemail`,
+after its enrolment is skipped as `expired`). With which number: `callerIdSticky` (true; whoever was called before
+is shown the same number again), `localPresence` (false; a number of the callee's own area code comes before the
+others), each as far as the number has room. Again: `retryDelayMinutesNoAnswer`, `…Busy`, `…Error`, `…Voicemail`,
 `retryOnError`, `retryOnVoicemail`, `retryBackoffMode`, `…Multiplier`, `…MaxMinutes`, `maxAttemptsNoAnswer`,
 `…Busy`, `…Error`. How: `priority`, `callsPerSecond`, `ringTimeoutSeconds`, `maxCallDurationMinutes`,
 `voicemailDetectionEnabled`, `voicemailAction`, `voicemailDropMessage`, `noAutoComplete`. Other keys are kept as

@@ -41,6 +41,7 @@ class NewNumber(NumberFields):
 class NumberChange(NumberFields):
     phone_number: Line = OMITTED
     adapter: Name = OMITTED
+    resting_until: None = Field(default=None, description="null ends the number's rest; its record begins anew")
 
 
 class NumberQuery(PageQuery):
@@ -58,6 +59,14 @@ class PhoneNumber(Record):
     max_concurrent_calls: int | None
     daily_limit: int | None
     weight: int
+    resting_until: datetime | None = Field(description="Not shown until then, for too many of its calls were blocked")
+    resting_reason: str | None
+    calls_today: int = Field(description="Calls of the current UTC day")
+    recent_calls: int = Field(
+        description="How many of its newest calls the two shares are of, at most 100; from its last rest on"
+    )
+    answer_share: float | None = Field(description="Share (0 to 1) of them that a person or a machine picked up")
+    blocked_share: float | None = Field(description="Share (0 to 1) of them that the callee's side blocked or marked as spam")
     created_at: datetime
     updated_at: datetime
 
@@ -82,7 +91,7 @@ async def create(body: NewNumber, caller: Writer, context: Context) -> NumberAns
 async def index(query: Annotated[NumberQuery, FromQuery()], caller: Reader, context: Context) -> NumberPage:
     team = own_team(caller, query.team_id)
     rows, count = await voices.list_numbers(
-        context.database,
+        context,
         team,
         assistant_id=query.assistant_id,
         status=query.status,
@@ -95,7 +104,7 @@ async def index(query: Annotated[NumberQuery, FromQuery()], caller: Reader, cont
 
 @router.get("/phone-numbers/{id}", summary="One phone number")
 async def show(id: str, caller: Reader, context: Context) -> NumberAnswer:
-    return NumberAnswer.model_validate({"phone_number": await voices.get_number(context.database, caller.team_id, id)})
+    return NumberAnswer.model_validate({"phone_number": await voices.get_number(context, caller.team_id, id)})
 
 
 @router.put("/phone-numbers/{id}", summary="Change the given fields; null clears")

@@ -71,6 +71,10 @@ def create(
     expiry_days: Annotated[
         int | None, typer.Option(help="Days after its enrolment from which on a contact is not called any more.", min=1, max=3650)
     ] = None,
+    sticky: Annotated[bool, typer.Option(help="Show whoever was called before the same number again, while it has room.")] = True,
+    local_presence: Annotated[
+        bool, typer.Option("--local-presence", help="Show a number of the callee's own area code, while one has room.")
+    ] = False,
     concurrency: Annotated[int, typer.Option(help="Most calls at once.", min=1)] = 3,
     attempts: Annotated[int, typer.Option(help="Most attempts per contact, the first included.", min=1, max=50)] = 3,
     retry_minutes: Annotated[int, typer.Option(help="Minutes until the next attempt.", min=0, max=10080)] = 60,
@@ -99,6 +103,8 @@ def create(
             "holidayCalendar": holidays,
             "scheduledEndAt": end_at,
             "contactExpiryDays": expiry_days,
+            "callerIdSticky": None if sticky else False,
+            "localPresence": local_presence or None,
         },
     )
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 SAID = {
     "attempts_exhausted": "all attempts are used up",
-    "caller_ids_exhausted": "no caller ID is active, or those that are have used up their day",
+    "caller_ids_exhausted": "no caller ID is active, or those that are have used up their day or rest because they were blocked",
     "do_not_call": "do not call",
     "expired": "it has waited too long since it was enrolled",
     "never_callable": "the call window never opens there, or the time zone is unknown",

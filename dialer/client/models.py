@@ -85,6 +85,12 @@ class PhoneNumber(TypedDict):
     max_concurrent_calls: int | None
     daily_limit: int | None
     weight: int
+    resting_until: str | None
+    resting_reason: str | None
+    calls_today: int
+    recent_calls: int
+    answer_share: float | None
+    blocked_share: float | None
     created_at: str
     updated_at: str
 

@@ -30,7 +30,6 @@ UNSUPPORTED = frozenset(
         "policy_packs",
         "frequency_caps",
         "use_secondary_phone",
-        "local_presence",
     }
 )
 
@@ -42,6 +41,10 @@ def _asks(value: Any) -> bool:
 
 OFF = BeforeValidator(lambda value: value if _asks(value) else None)
 """For a setting that earlier versions took in any form as long as it asked for nothing."""
+
+
+SWITCH = BeforeValidator(lambda value: value if _asks(value) else False)
+"""The same for one that is on or off."""
 
 
 def _number(value: Any) -> Any:
@@ -98,7 +101,8 @@ class CampaignSettings(BaseModel):
     ring_timeout_seconds: Annotated[int, Field(ge=5, le=600)] = 30
     priority: Annotated[int, Field(ge=1, le=100)] = 1
     calls_per_second: Annotated[float, Field(gt=0, le=1000)] | None = None
-    caller_id_sticky: bool = True  # a wish, not a rule: caller IDs are chosen by weight so far
+    caller_id_sticky: bool = True
+    local_presence: Annotated[bool, SWITCH] = False
 
     @model_validator(mode="before")
     @classmethod
@@ -129,7 +133,8 @@ class CampaignRules:
     """Everything the planner, the preflight and the retry decision need to know of a campaign.
 
     `zone` None: the window is read in each contact's own zones. `ends`: from then on no call starts and no phone rings; None =
-    never. `expiry`: how long after its enrolment a contact that waits is still called; None = for ever. Seconds everywhere but in
+    never. `expiry`: how long after its enrolment a contact that waits is still called; None = for ever. `sticky`: whoever was
+    called sees the same number again; `local_presence`: one of his own area comes before the others. Seconds everywhere but in
     `retry`.
     """
 
@@ -143,6 +148,8 @@ class CampaignRules:
     retry: RetryPolicy
     ends: datetime | None
     expiry: timedelta | None
+    sticky: bool
+    local_presence: bool
 
     @property
     def margin(self) -> int:
@@ -223,4 +230,6 @@ def rules_of(row: Mapping[str, Any]) -> CampaignRules:
         ),
         ends=settings.scheduled_end_at,
         expiry=None if settings.contact_expiry_days is None else timedelta(seconds=settings.contact_expiry_days * 86_400),
+        sticky=settings.caller_id_sticky,
+        local_presence=settings.local_presence,
     )

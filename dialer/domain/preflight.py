@@ -49,11 +49,11 @@ class Reason(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What stands at one moment. Times are UTC; `suppressed_until` is `datetime.max`-like for ever and None for not at all;
-    `free` None = no limit; `busy` = a live attempt to this person or number exists elsewhere; `starts_at` the appointed time of a
-    campaign that waits for it; `held` why a breaker holds the trunk or the campaign back, and `held_until` when it is tried next,
-    if that may help; `caller_ids_at` when those whose day is used up may be shown again; `deferred` why `next_attempt_at` lies
-    ahead, where it is not the delay of a retry; `given_up` why the contact is not called any more; `expires_at` from when on it
-    is not, None = never."""
+    `free` None = no limit; `busy` = a live attempt to this person or number exists elsewhere; `starts_at` the appointed time of
+    a campaign that waits for it; `held` why a breaker holds the trunk or the campaign back, and `held_until` when it is tried
+    next, if that may help; `caller_ids_at` when one whose day is used up, or that rests, may be shown again; `deferred` why
+    `next_attempt_at` lies ahead, where it is not the delay of a retry; `given_up` why the contact is not called any more;
+    `expires_at` from when on it is not, None = never."""
 
     campaign_status: CampaignStatus
     pause_reason: str | None

@@ -24,6 +24,7 @@ from dialer.telemetry import metrics
 from scheduler.clock import Clock
 from scheduler.pacing import Allowance
 from scheduler.planner import CampaignView, Lane, Plan, Snapshot, plan
+from scheduler.ticker import Carried
 
 REMEMBERED = 100_000
 """Campaigns whose rules are kept: more than are likely to run at once, for of more some would be read in every round."""
@@ -110,16 +111,16 @@ class LedgerBook:
         paced = await self._paced.look(views) if self._paced is not None and as_if is None else {}
         return Snapshot(now, tuple(views), free, reopens, paced)
 
-    async def release(self, made: Plan) -> frozenset[str]:
+    async def release(self, made: Plan) -> Carried:
         """Claim and ring. The campaigns whose locks somebody else held come back as keys; the next round does not wait for these
         again, for everybody else would wait with it. So do those whose rate another scheduler has used up meanwhile."""
         if not made.releases or not await self._may():
-            return frozenset()
+            return Carried()
         wanted = self._claims(made if self._paced is None else replace(made, releases=await self._paced.take(made.releases)))
-        got: Counter[str] = Counter()
         locked = [c for c in wanted if c.campaign.id in self._locked]
         claimed = await self._claim([c for c in wanted if c.campaign.id not in self._locked])
-        got.update(each.campaign for each in claimed + await self._claim(locked, wait=False))
+        claimed += await self._claim(locked, wait=False)
+        got = Counter(each.campaign for each in claimed)
         short = [c for c in wanted if got[c.campaign.id] < c.release.count]
         if short:
             lanes = claims.lanes_of(short)
@@ -128,7 +129,7 @@ class LedgerBook:
             await claims.tighten(self._pool, lanes)
         self._locked = frozenset(c.campaign.id for c in short if c.campaign.id not in got)
         late = {release.campaign for release in made.releases} - {c.campaign.id for c in wanted}
-        return frozenset(f"campaign:{id}" for id in self._locked | late)
+        return Carried(frozenset(f"campaign:{id}" for id in self._locked | late), _shown(wanted, claimed))
 
     async def run(self, campaign: str) -> list[Claimed]:
         """Release for one running campaign now, what its free slots take."""
@@ -172,6 +173,17 @@ class LedgerBook:
         return claimed
 
 
+def _shown(wanted: Sequence[Claim], claimed: Sequence[Claimed]) -> dict[str, Counter[str]]:
+    """Campaign → number → how often it was shown, of those whose contacts may be tied to numbers."""
+    shown = {c.campaign.id: Counter[str]() for c in wanted if c.release.most}
+    if shown:
+        ids = {c.campaign.id: {number.number: number.id for number in c.campaign.numbers} for c in wanted if c.release.most}
+        for each in claimed:
+            if each.campaign in shown:
+                shown[each.campaign][ids[each.campaign][each.from_number]] += 1
+    return shown
+
+
 def _view(c: DueCampaign, rules: CampaignRules, zones: Mapping[int, tuple[str, ...]]) -> CampaignView:
     return CampaignView(
         id=c.id,
@@ -189,4 +201,5 @@ def _view(c: DueCampaign, rules: CampaignRules, zones: Mapping[int, tuple[str, .
         lanes=tuple(Lane(place, zones[place], priority, pending) for place, priority, pending in c.lanes),
         live=c.live,
         last_start=rules.last_start,
+        ties=rules.local_presence or (rules.sticky and c.retries),
     )

@@ -1,8 +1,8 @@
 """Sweep: the safety net under everything that is said only once. Reads the ledger, asks nobody outside.
 
 Recalls what was claimed and not placed, makes endings of what is written but was not followed, starts campaigns whose hour has
-come and pauses those whose end has come, lets contacts expire, rests campaigns that are done, cancels direct calls that were not
-made, forgets old receipts, and recounts.
+come and pauses those whose end has come, lets contacts expire, rests campaigns that are done and caller IDs that are blocked,
+cancels direct calls that were not made, forgets old receipts, and recounts.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import logging
 
 from dialer.flows.follow import Follower
 from dialer.flows.recall import refuse
+from dialer.flows.reputation import judge_numbers
 from dialer.flows.ring import Ringer
 from dialer.flows.settle import Settler
 from dialer.store import attempts, claims, direct, receipts, recount
@@ -55,6 +56,7 @@ class Sweeper:
         if started:
             log.info("started as scheduled: %s", ", ".join(started))
             await self._ringer.wake(f"campaign:{id}" for id in started)
+        await judge_numbers(self._pool, self._clock)
         if given_up := await direct.give_up(self._pool, self._clock.now()):
             log.info("direct calls that could not be made: %d", len(given_up))
 

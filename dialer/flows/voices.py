@@ -7,12 +7,14 @@ that may not call any more, a cap) is answered after the fence: from then on non
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from dialer.domain.cursor import After
 from dialer.domain.errors import Conflict, Invalid, NotFound
 from dialer.domain.fence import FENCE_SECONDS
 from dialer.domain.phone import phone_of
+from dialer.domain.reputation import health
 from dialer.flows.campaigns.means import Speaking, Trunks
 from dialer.store import assistants, numbers, teams
 from dialer.store.database import Database
@@ -41,13 +43,14 @@ async def list_assistants(
 
 
 async def outbound_assistants(
-    database: Database, team_id: str, *, limit: int, offset: int, after: After | None = None
+    means: Trunks, team_id: str, *, limit: int, offset: int, after: After | None = None
 ) -> tuple[list[tuple[Row, list[Row]]], int]:
     """Assistants that may call out, each with the active numbers assigned to it."""
-    async with reading(database) as on:
+    now = means.clock.now()
+    async with reading(means.database) as on:
         rows, count = await assistants.listing(on, team_id, outbound_enabled=True, limit=limit, offset=offset, after=after)
         assigned = await assistants.numbers_of(on, [row["id"] for row in rows])
-        return [(row, assigned.get(row["id"], [])) for row in rows], count
+        return [(row, [shown(each, now) for each in assigned.get(row["id"], [])]) for row in rows], count
 
 
 async def get_assistant(database: Database, team_id: str, assistant_id: str) -> Row:
@@ -93,11 +96,11 @@ async def create_number(means: Trunks, team_id: str, actor: str, values: Mapping
             number_id = await numbers.add(on, {**kept, "team_id": team_id})
         except Taken:
             raise _taken() from None
-        return promised(await _number(on, team_id, number_id))
+        return promised(shown(await _number(on, team_id, number_id), means.clock.now()))
 
 
 async def list_numbers(
-    database: Database,
+    means: Trunks,
     team_id: str,
     *,
     assistant_id: str | None,
@@ -106,34 +109,54 @@ async def list_numbers(
     offset: int,
     after: After | None = None,
 ) -> tuple[list[Row], int]:
-    async with reading(database) as on:
-        return await numbers.listing(
+    now = means.clock.now()
+    async with reading(means.database) as on:
+        rows, count = await numbers.listing(
             on, team_id, assistant_id=assistant_id, status=status, limit=limit, offset=offset, after=after
         )
+    return [shown(row, now) for row in rows], count
 
 
-async def get_number(database: Database, team_id: str, number_id: str) -> Row:
+async def get_number(means: Trunks, team_id: str, number_id: str) -> Row:
     """Raises NotFound."""
-    async with reading(database) as on:
-        return await _number(on, team_id, number_id)
+    async with reading(means.database) as on:
+        return shown(await _number(on, team_id, number_id), means.clock.now())
+
+
+def shown(row: Row, now: datetime) -> Row:
+    """A number as people see it: a rest that is over is none, and its record in figures."""
+    until = row["resting_until"]
+    rests = until is not None and until > now
+    record = health(row["recent"] or "")
+    return {
+        **row,
+        "resting_until": until if rests else None,
+        "resting_reason": row["resting_reason"] if rests else None,
+        "calls_today": row["day_used"] if row["day"] == now.astimezone(UTC).date() else 0,
+        "recent_calls": record.endings,
+        "answer_share": record.answered,
+        "blocked_share": record.blocked,
+    }
 
 
 async def change_number(means: Speaking, team_id: str, actor: str, number_id: str, values: Mapping[str, Any]) -> Row:
-    """Raises Invalid, NotFound, Conflict."""
+    """`resting_until` None ends the number's rest. Raises Invalid, NotFound, Conflict."""
     if "adapter" in values:
         _check_adapter(values["adapter"], means.trunks)
     async with transaction(means.database, actor) as on:
         before = await _number(on, team_id, number_id)
-        kept = await _read_number(on, team_id, values)
+        kept = await _read_number(on, team_id, {name: value for name, value in values.items() if name != "resting_until"})
         await _check_assignment(on, team_id, {**before, **kept})
         try:
             await numbers.change(on, number_id, means.clock.now(), kept)
         except Taken:
             raise _taken() from None
+        if "resting_until" in values:
+            await numbers.end_rest(on, number_id)
         changed = await _number(on, team_id, number_id)
     if FENCED & values.keys():
         await means.pause(FENCE_SECONDS)
-    return changed
+    return shown(changed, means.clock.now())
 
 
 async def delete_number(database: Database, team_id: str, actor: str, number_id: str) -> None:

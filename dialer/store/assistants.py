@@ -10,6 +10,7 @@ from sqlalchemy import and_, delete, func, insert, select, tuple_, update
 
 from dialer.domain.cursor import After
 from dialer.store.errors import laws
+from dialer.store.numbers import with_record
 from dialer.store.rows import Row, all_rows, row_or_none
 from dialer.store.tables import assistants, phone_numbers
 from dialer.store.transaction import Transaction
@@ -41,7 +42,7 @@ async def numbers_of(on: Transaction, assistant_ids: list[str]) -> dict[str, lis
     """The active phone numbers of each assistant that has some, oldest first."""
     n = phone_numbers.c
     rows = await on.execute(
-        select(phone_numbers).where(n.assistant_id.in_(assistant_ids), n.status == "active").order_by(n.created_at, n.id)
+        with_record().where(n.assistant_id.in_(assistant_ids), n.status == "active").order_by(n.created_at, n.id)
     )
     found: dict[str, list[Row]] = {}
     for row in all_rows(rows):

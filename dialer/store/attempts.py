@@ -16,6 +16,7 @@ from adapters.events import CallEvent, Fault, Outcome, Phase
 from dialer.domain.attempt import Progress, Turn
 from dialer.domain.conclude import Standing
 from dialer.domain.machine import AttemptState, CampaignStatus, ContactStatus
+from dialer.domain.reputation import sign_of
 from dialer.domain.retry import Record, Refusals
 from dialer.store.database import Pool
 from dialer.store.statements import fetch, fetch_locking
@@ -44,7 +45,7 @@ class Permit:
 @dataclass(frozen=True, slots=True)
 class Stand:
     """A `Standing` with what only the ledger and the preflight need beside it. `phone` is the person's number now, which may be
-    another than the one that was claimed."""
+    another than the one that was claimed. `caller_id_active`: it may be shown, and does not rest."""
 
     standing: Standing
     place_set: int
@@ -158,7 +159,7 @@ def _stand(r: asyncpg.Record, now: datetime) -> Stand:
         CampaignStatus(r["campaign_status"]),
         r["pause_reason"],
         r["phone"],
-        r["number_status"] == "active",
+        r["caller_id_active"],
         r["outbound_enabled"],
     )
 
@@ -185,7 +186,8 @@ async def turn(pool: Pool, turns: Sequence[Turn], told: Sequence[tuple[str, Call
             [q.ref for q in p], [q.outcome for q in p], [q.fault for q in p], [q.cause for q in p], [t.reason for t in turns],
             [t.counted for t in turns], [q.ringing_at for q in p], [q.answered_at for q in p], [q.ended_at for q in p],
             [t.enrolment for t in turns], [t.enrolment_outcome for t in turns], [t.next_at for t in turns],
-            [t.excused for t in turns], [t.reached for t in turns], [_mapping(q.result) for q in p], *events,
+            [t.excused for t in turns], [t.reached for t in turns], [_mapping(q.result) for q in p],
+            [None if q.outcome is None else sign_of(q.outcome) for q in p], *events,
         )  # fmt: skip
     return [Turned(r["id"], r["campaign_id"], r["freed"], tuple(r["bells"])) for r in rows]
 

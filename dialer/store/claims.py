@@ -14,6 +14,8 @@ from adapters.failpoints import failpoint_during
 from dialer.domain.campaign import CampaignRules
 from dialer.store.database import Pool
 from dialer.store.statements import fetch, fetch_locking
+from scheduler.areas import area_of
+from scheduler.matching import Callee, Offer, match, turns
 from scheduler.planner import CallerId, Release
 from scheduler.slow_start import allowed
 
@@ -42,7 +44,8 @@ EXPIRE_ROUNDS = 10
 class DueCampaign:
     """A running campaign with due lanes and a free slot. `lanes`: (place set, priority, pending). `numbers`: its active caller
     IDs of its trunk. `scopes`: the semaphores that all its attempts take, besides their caller ID's. `rooms`: scope key → free
-    slots, for those that are limited. `held`: scope key → seconds until its open breaker is tried next."""
+    slots, for those that are limited. `held`: scope key → seconds until its open breaker is tried next. `retries`: somebody waits
+    who was called before, and may have been shown one of several numbers."""
 
     id: str
     team: str
@@ -55,6 +58,7 @@ class DueCampaign:
     scopes: tuple[str, ...]
     rooms: Mapping[str, int]
     held: Mapping[str, float]
+    retries: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,7 @@ def _due(r: asyncpg.Record, shared: dict[tuple[str, ...], tuple[CallerId, ...]],
         scopes,
         rooms,
         held,
+        r["retries"],
     )
 
 
@@ -165,9 +170,14 @@ async def claim(
     """
     keys = {key for c in claims for key in c.campaign.scopes}
     keys |= {f"number:{number}" for c in claims for number, _ in c.release.caller_ids}
+    keys |= {f"number:{number}" for c in claims for number in c.release.most}
     lanes = [(c.campaign.id, lane) for c in claims for lane in c.release.lanes]
     begin = [heads.get((campaign, lane.place_set, lane.priority), FRONT) for campaign, lane in lanes]
     ranked = [(c.campaign.id, rank, *slot) for c in claims for rank, slot in enumerate(slots(c), start=1)]
+    offered = [
+        (c.campaign.id, o.id, numbers[o.id], o.weight, o.most, o.had, o.area, o.sticky)
+        for c in claims if c.release.most for numbers in [_numbers(c)] for o in offers(c)
+    ]  # fmt: skip
     work = fetch_locking(
         pool, "claim", now, sorted(keys),
         *_columns([
@@ -175,7 +185,9 @@ async def claim(
              c.rules.ring_seconds, c.rules.limit_seconds) for c in claims
         ], 8),
         *_columns([(campaign, lane.place_set, lane.priority, lane.not_after) for campaign, lane in lanes], 4),
-        *_columns(ranked, 4), lasting, [_enrolled_after(c.rules, now) for c in claims], *_columns(begin, 2), wait=wait,
+        *_columns([slot[:4] for slot in ranked], 4), lasting, [_enrolled_after(c.rules, now) for c in claims],
+        *_columns(begin, 2), [turn for *_, turn in ranked], *_columns(offered, 8),
+        any(c.rules.local_presence for c in claims if c.release.most), wait=wait,
     )  # fmt: skip
     rows = await failpoint_during("K9", work)
     paces = {c.campaign.id: c.rules.calls_per_second for c in claims}
@@ -211,7 +223,14 @@ async def peek(pool: Pool, claim: Claim, most: int | None, now: datetime) -> lis
     count = claim.release.count if most is None else min(most, claim.release.count)
     rows = await fetch(pool, "peek", now, claim.campaign.id, count, [o.place_set for o in lanes], [o.priority for o in lanes],
                        _enrolled_after(claim.rules, now))  # fmt: skip
-    return [Prospect(r["id"], r["contact_id"], r["to_number"], shown) for r, (_, shown) in zip(rows, slots(claim), strict=False)]
+    callees = [Callee(r["to_number"], r["last_number_id"]) for r in rows]
+    shown = match(callees, offers(claim), [number for number, _, _ in slots(claim)])
+    numbers = _numbers(claim)
+    return [
+        Prospect(r["id"], r["contact_id"], r["to_number"], numbers[number])
+        for r, number in zip(rows, shown, strict=True)
+        if not r["busy"]
+    ]
 
 
 def _enrolled_after(rules: CampaignRules, now: datetime) -> datetime:
@@ -219,14 +238,36 @@ def _enrolled_after(rules: CampaignRules, now: datetime) -> datetime:
     return EVER if rules.expiry is None else now - rules.expiry
 
 
-def slots(claim: Claim) -> Iterable[tuple[str, str]]:
-    """The caller IDs in turn, one of each, so that a short claim is spread over all of them."""
-    numbers = {number.id: number.number for number in claim.campaign.numbers}
-    most = max((n for _, n in claim.release.caller_ids), default=0)
-    for turn in range(most):
-        for number, n in claim.release.caller_ids:
-            if turn < n:
-                yield number, numbers[number]
+def _numbers(claim: Claim) -> dict[str, str]:
+    return {number.id: number.number for number in claim.campaign.numbers}
+
+
+def slots(claim: Claim) -> Iterable[tuple[str, str, int]]:
+    """The caller IDs in turn, by their weights, so that a short claim is spread over them as well: id, number, and which turn of
+    this number it is, from 1."""
+    release, numbers = claim.release, _numbers(claim)
+    weights = {number.id: number.weight for number in claim.campaign.numbers}
+    passed: Counter[str] = Counter()
+    for number in turns(release.caller_ids, weights, release.had):
+        passed[number] += 1
+        yield number, numbers[number], passed[number]
+
+
+def offers(claim: Claim) -> list[Offer]:
+    """The numbers to which contacts of the campaign may be tied; none where nothing ties them."""
+    release, rules = claim.release, claim.rules
+    return [
+        Offer(
+            number.id,
+            number.weight,
+            release.most[number.id],
+            release.had.get(number.id, 0.0),
+            area_of(number.number) if rules.local_presence else None,
+            rules.sticky,
+        )
+        for number in claim.campaign.numbers
+        if number.id in release.most
+    ]
 
 
 def _columns(rows: Iterable[tuple[Any, ...]], width: int) -> list[list[Any]]:

@@ -6,21 +6,29 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, any_, delete, func, insert, select, tuple_, update
+from sqlalchemy import Select, and_, any_, delete, func, insert, select, tuple_, update
 
 from dialer.domain.cursor import After
 from dialer.domain.machine import FINAL_CAMPAIGN
 from dialer.store.errors import laws
 from dialer.store.rows import Row, all_rows, row_or_none
-from dialer.store.tables import campaigns, phone_numbers
+from dialer.store.tables import campaigns, phone_numbers, reputations, scopes
 from dialer.store.transaction import Transaction
 
 c = phone_numbers.c
 
 
+def with_record() -> Select[Any]:
+    """Numbers with how their `recent` calls ended (null = none yet) and what they have `day_used` on the UTC `day`."""
+    return (
+        select(phone_numbers, reputations.c.recent, scopes.c.day, scopes.c.day_used)
+        .outerjoin(reputations, reputations.c.number_id == c.id)
+        .join(scopes, scopes.c.key == "number:" + c.id)
+    )
+
+
 async def find(on: Transaction, team_id: str, number_id: str) -> Row | None:
-    found = await on.execute(select(phone_numbers).where(c.id == number_id, c.team_id == team_id))
-    return row_or_none(found)
+    return row_or_none(await on.execute(with_record().where(c.id == number_id, c.team_id == team_id)))
 
 
 async def lock(on: Transaction, number_id: str) -> None:
@@ -53,7 +61,7 @@ async def listing(
     count = await on.scalar(select(func.count()).select_from(phone_numbers).where(and_(*wanted)))
     if after is not None:
         wanted.append(tuple_(c.created_at, c.id) < after)
-    page = select(phone_numbers).where(and_(*wanted)).order_by(c.created_at.desc(), c.id.desc()).limit(limit).offset(offset)
+    page = with_record().where(and_(*wanted)).order_by(c.created_at.desc(), c.id.desc()).limit(limit).offset(offset)
     return all_rows(await on.execute(page)), count or 0
 
 
@@ -78,6 +86,12 @@ async def change(on: Transaction, number_id: str, now: datetime, values: Mapping
     """Raises Taken when the team has the number already."""
     async with laws(on):
         await on.execute(update(phone_numbers).where(c.id == number_id).values(**values, updated_at=now))
+
+
+async def end_rest(on: Transaction, number_id: str) -> None:
+    """It is shown again at once, and what it has behind it counts no more."""
+    await on.execute(update(phone_numbers).where(c.id == number_id).values(resting_until=None, resting_reason=None))
+    await on.execute(update(reputations).where(reputations.c.number_id == number_id).values(recent="", rests=0, unjudged=False))
 
 
 async def remove(on: Transaction, number_id: str) -> None:

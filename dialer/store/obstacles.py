@@ -38,10 +38,11 @@ async def fullest(on: Transaction, campaign: str) -> Row | None:
 
 
 async def of_numbers(on: Transaction, campaign: str, now: datetime) -> list[Row]:
-    """Per caller ID that may be shown now: `today`, how many calls its day has left, `most`, its slots, and `free`, those that
-    are. Null = unlimited."""
+    """Per active caller ID: until when it rests (`resting_until`, null = it does not), `today`, how many calls its day has left,
+    `most`, its slots, and `free`, those that are. Null of these = unlimited."""
     statement = written("""
         select n.id, x.cap - x.active as free, x.cap as most,
+               case when n.resting_until > cast(:now as timestamptz) then n.resting_until end as resting_until,
                x.day_limit
                  - case when x.day = (cast(:now as timestamptz) at time zone 'UTC')::date then x.day_used else 0 end as today
         from campaigns c

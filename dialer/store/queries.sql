@@ -7,7 +7,8 @@
 -- the locked scopes for later, so that one stuck campaign stalls nobody else.
 --
 -- Plans. They are made once and early, for tables that are still small. A join that could be made by reading all campaigns is
--- written as a scalar subquery, or fenced by `offset 0`, so that it is always one look-up per row.
+-- written as a scalar subquery, or fenced by `offset 0`, so that it is always one look-up per row. One of the claim's own rows with
+-- each other is written as `in (select …)` where it might be made row by row for each row: `is true` keeps it a look-up in a hash.
 --
 -- The clock of claims is the database's (claim and placing may happen on two machines); the clock of call windows comes in. What
 -- lies ahead of the database's clock was written before that was set back, and is as old as can be.
@@ -18,8 +19,10 @@
 -- $10 limit seconds; per open lane $11 campaign, $12 place set, $13 priority, $14 not after; per slot $15 campaign, $16 rank,
 -- $17 number id, $18 number; $19 false: the commit does not wait for the disk; per campaign $20 after when somebody was enrolled who
 -- has not expired; per open lane $21 when who it begins with is due, $22 who that is: whoever comes before has been claimed, and under
--- an old snapshot every scan would go past what is left of them. The attempt is inserted before the enrolment moves:
--- a number that is live elsewhere defers that contact instead of failing the statement or blocking the head of the line.
+-- an old snapshot every scan would go past what is left of them; per slot $23 which turn of its number it is; per number that contacts
+-- may be tied to $24 campaign, $25 number id, $26 number, $27 weight, $28 how often it may be shown at the most, $29 how often it was,
+-- $30 its area (null = none), $31 whoever was shown it sees it again; $32 some number has an area. The attempt is inserted before the
+-- enrolment moves: a number that is live elsewhere defers that contact instead of failing the statement or blocking the head of the line.
 with locks as materialized (
   select s.key, scope_room(s, ($1::timestamptz at time zone 'UTC')::date) as room
   from scopes s where s.key = any($2::text[]) order by s.key for update/*skip*/
@@ -35,12 +38,13 @@ with locks as materialized (
 ), slot as materialized (
   select * from unnest($15::text[], $16::int[], $17::text[], $18::text[]) as s(campaign_id, rank, number_id, from_number)
 ), picked as materialized (
-  select w.*, due.id, due.contact_id, due.to_number, due.attempt_seq, due.not_after, due.place_set_id, due.priority,
+  select w.*, due.id, due.contact_id, due.to_number, due.attempt_seq, due.last_number_id, due.not_after, due.place_set_id, due.priority,
          row_number() over (partition by w.campaign_id order by due.priority desc, due.next_attempt_at, due.id) as rank,
          first_value(due.next_attempt_at) over same_lane as first_at, first_value(due.id) over same_lane as first_id
   from want w cross join lateral (
     select head.* from lane l cross join lateral (
-      select cc.id, cc.contact_id, cc.to_number, cc.attempt_seq, cc.place_set_id, cc.priority, cc.next_attempt_at, l.not_after
+      select cc.id, cc.contact_id, cc.to_number, cc.attempt_seq, cc.last_number_id, cc.place_set_id, cc.priority, cc.next_attempt_at,
+             l.not_after
       from campaign_contacts cc
       where cc.campaign_id = l.campaign_id and cc.place_set_id = l.place_set_id and cc.priority = l.priority
         and cc.waiting and cc.next_attempt_at <= $1 and (cc.next_attempt_at, cc.id) >= (l.from_at, l.from_id)
@@ -49,56 +53,67 @@ with locks as materialized (
     where l.campaign_id = w.campaign_id
     order by head.priority desc, head.next_attempt_at, head.id limit w.n) due
   window same_lane as (partition by w.campaign_id, due.place_set_id, due.priority order by due.next_attempt_at, due.id)
+), tied as materialized (  -- `having`: most claims are of people whom nothing ties to a number, and these pay nothing for it
+  select t.* from (
+    select array_agg(campaign_id) as campaigns, array_agg(rank) as ranks, array_agg(last_number_id) as befores, array_agg(to_number) as numbers
+    from picked where cardinality($24::text[]) > 0 having bool_or(last_number_id is not null) or $32::boolean) p
+  cross join lateral matched(p.campaigns, p.ranks, p.befores, p.numbers, $24::text[], $25::text[], $26::text[], $27::int[], $28::int[],
+                             $29::float8[], $30::text[], $31::boolean[], $15::text[], $16::int[], $17::text[], $18::text[], $23::int[]) t
 ), slotted as materialized (
-  select p.*, s.number_id, s.from_number,
-         array['assistant:' || p.assistant_id, 'campaign:' || p.campaign_id, 'number:' || s.number_id,
+  select p.*, coalesce(t.number_id, s.number_id) as number_id, coalesce(t.from_number, s.from_number) as from_number,
+         array['assistant:' || p.assistant_id, 'campaign:' || p.campaign_id, 'number:' || coalesce(t.number_id, s.number_id),
                'team:' || p.team_id, 'trunk:' || p.trunk] || (select array_agg(key) from locks where key = 'fleet') as scopes
-  from picked p join slot s using (campaign_id, rank)
+  from picked p join slot s using (campaign_id, rank) left join tied t using (campaign_id, rank)
 ), fits as (
   select id from (
-    select sl.id, sl.scopes, l.room, row_number() over (partition by k.key order by sl.rank, sl.campaign_id) as place
-    from slotted sl cross join lateral unnest(sl.scopes) as k(key) join locks l on l.key = k.key) scoped
-  group by id having count(*) = cardinality(min(scopes)) and bool_and(room is null or place <= room)
+    select k.id, k.scopes, l.room, row_number() over (partition by k.key order by k.rank, k.campaign_id) as place
+    from (select id, rank, campaign_id, cardinality(scopes) as scopes, unnest(scopes) as key from slotted offset 0) k
+      join locks l on l.key = k.key) scoped
+  group by id having count(*) = min(scopes) and bool_and(room is null or place <= room)
 ), chosen as materialized (
-  select sl.* from slotted sl join fits using (id)
+  select new_id('call') as attempt, sl.* from slotted sl where (sl.id in (select id from fits)) is true
 ), born as (
   insert into call_attempts (id, team_id, campaign_id, campaign_contact_id, contact_id, attempt_no, trunk, assistant_id, number_id,
       to_number, from_number, state, scopes, rules_version, not_after, ring_seconds, limit_seconds, claimed_at)
-    select new_id('call'), team_id, campaign_id, id, contact_id, attempt_seq + 1, trunk, assistant_id, number_id,
+    select attempt, team_id, campaign_id, id, contact_id, attempt_seq + 1, trunk, assistant_id, number_id,
       to_number, from_number, 'queued', scopes, rules_version, not_after, ring_seconds, limit_seconds, clock_timestamp()
     from chosen order by to_number
   on conflict do nothing
-  returning id, campaign_contact_id, campaign_id, contact_id, trunk, to_number, from_number
+  returning id
+), won as materialized (
+  select c.*, attempt in (select id from born) as won from chosen c
 ), enrolled as (
   update campaign_contacts t
-    set status = case when born.id is null then 'pending' else 'queued' end,
-        attempt_seq = t.attempt_seq + case when born.id is null then 0 else 1 end,
-        next_attempt_at = case when born.id is null then $1 + interval '5 seconds' else t.next_attempt_at end,
-        reason = case when born.id is null then 'number_busy' end
-    from chosen left join born on born.campaign_contact_id = chosen.id
-    where t.id = chosen.id
+    set status = case when w.won then 'queued' else 'pending' end,
+        attempt_seq = t.attempt_seq + w.won::int,
+        next_attempt_at = case when w.won then t.next_attempt_at else $1 + interval '5 seconds' end,
+        reason = case when not w.won then 'number_busy' end
+    from won w
+    where t.id = w.id
 )
-select born.*, c.place_set_id, c.priority, c.first_at, c.first_id from born join chosen c on c.id = born.campaign_contact_id
+select attempt as id, id as campaign_contact_id, campaign_id, contact_id, trunk, to_number, from_number, place_set_id, priority, first_at,
+       first_id
+from won where won
 
 -- name: peek
--- The contacts a claim of one campaign would call, in its order: it spends its slots on those whose number is busy too, and puts
--- them off. $1 now, $2 campaign, $3 how many; per open lane $4 place set, $5 priority; $6 after when somebody was enrolled who has
--- not expired.
+-- The contacts a claim of one campaign would take, in its order, and the number each was shown last; those who are `busy`, or whose
+-- number is, take a slot and are put off. $1 now, $2 campaign, $3 how many; per open lane $4 place set, $5 priority; $6 after when
+-- somebody was enrolled who has not expired.
 with due as materialized (
   select head.*, row_number() over (order by head.priority desc, head.next_attempt_at, head.id) as rank
   from unnest($4::int[], $5::smallint[]) as l(place_set_id, priority) cross join lateral (
-    select cc.id, cc.contact_id, cc.team_id, cc.to_number, cc.priority, cc.next_attempt_at
+    select cc.id, cc.contact_id, cc.team_id, cc.to_number, cc.last_number_id, cc.priority, cc.next_attempt_at
     from campaign_contacts cc
     where cc.campaign_id = $2 and cc.place_set_id = l.place_set_id and cc.priority = l.priority
       and cc.waiting and cc.next_attempt_at <= $1 and cc.created_at > $6
     order by cc.next_attempt_at, cc.id limit $3) head
   order by rank limit $3
 )
-select due.id, due.contact_id, due.to_number from due
-  cross join (select s.adapter from campaigns c, assistants s where c.id = $2 and s.id = c.assistant_id offset 0) s
-where not exists (select from call_attempts a where a.ended_at is null and a.contact_id = due.contact_id)
-  and not exists (select from call_attempts a where a.ended_at is null and a.team_id = due.team_id and a.to_number = due.to_number)
-  and not exists (select from call_attempts a where a.ended_at is null and a.trunk = s.adapter and a.to_number = due.to_number)
+select due.id, due.contact_id, due.to_number, due.last_number_id,
+       exists (select from call_attempts a where a.ended_at is null and a.contact_id = due.contact_id)
+       or exists (select from call_attempts a where a.ended_at is null and a.team_id = due.team_id and a.to_number = due.to_number)
+       or exists (select from call_attempts a where a.ended_at is null and a.trunk = s.adapter and a.to_number = due.to_number) as busy
+from due cross join (select s.adapter from campaigns c, assistants s where c.id = $2 and s.id = c.assistant_id offset 0) s
 order by due.rank
 
 -- name: place
@@ -118,7 +133,7 @@ with locks as materialized (
            from campaigns c where c.id = a.campaign_id)
       and p.id = a.contact_id and not p.do_not_call and a.to_number in (p.phone, p.phone_secondary)
       and s.id = a.assistant_id and s.outbound_enabled
-      and n.id = a.number_id and n.status = 'active'
+      and n.id = a.number_id and n.status = 'active' and (n.resting_until is null or n.resting_until <= $2)
       -- a cap that was lowered since: what holds a slot too many goes back
       and not exists (select from scopes q where q.key = any(a.scopes) and q.active > q.cap)
       and (select bool_and(b.probe is not distinct from a.id) from breakers b
@@ -149,11 +164,12 @@ update call_attempts a set provider_ref = w.ref
 -- twice is one row. $1 now, $2 scope keys of the attempts that come to an end; per attempt $3 id, $4 expected state,
 -- $5 expected outcome, $6 state, $7 carrier's id, $8 outcome, $9 fault, $10 cause, $11 reason, $12 counted, $13 ringing at,
 -- $14 answered at, $15 ended at, $16 enrolment's status (null = stays), $17 its outcome, $18 its next attempt,
--- $19 failed through no fault of the callee, $20 somebody was reached, $21 what the call told; per event $22 … $33.
+-- $19 failed through no fault of the callee, $20 somebody was reached, $21 what the call told, $22 what its ending says of its caller
+-- ID (null = nothing); per event $23 … $34.
 with told as (
   insert into call_events (attempt_id, adapter, event_key, phase, at, ref, outcome, fault, cause, sip, q850, data)
-    select e.* from unnest($22::text[], $23::text[], $24::text[], $25::text[], $26::timestamptz[], $27::text[], $28::text[], $29::text[],
-      $30::text[], $31::int[], $32::int[], $33::jsonb[])
+    select e.* from unnest($23::text[], $24::text[], $25::text[], $26::text[], $27::timestamptz[], $28::text[], $29::text[], $30::text[],
+      $31::text[], $32::int[], $33::int[], $34::jsonb[])
       as e(attempt_id, adapter, event_key, phase, at, ref, outcome, fault, cause, sip, q850, data)
     join call_attempts a on a.id = e.attempt_id and a.trunk = e.adapter
     order by e.adapter, e.event_key
@@ -161,9 +177,9 @@ with told as (
 ), want as materialized (
   select * from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
     $12::bool[], $13::timestamptz[], $14::timestamptz[], $15::timestamptz[], $16::text[], $17::text[], $18::timestamptz[], $19::bool[],
-    $20::bool[], $21::jsonb[])
+    $20::bool[], $21::jsonb[], $22::text[])
     as w(id, expected, expected_outcome, state, ref, outcome, fault, cause, reason, counted, ringing_at, answered_at, ended_at,
-         enrolment, enrolment_outcome, next_at, excused, reached, result)
+         enrolment, enrolment_outcome, next_at, excused, reached, result, sign)
 ), locks as materialized (
   select s.key from scopes s where s.key = any($2::text[]) order by s.key for update/*skip*/
 ), moved as (
@@ -177,14 +193,23 @@ with told as (
       and a.id = w.id and a.state = w.expected and a.outcome is not distinct from w.expected_outcome
       and (w.ended_at is null or a.scopes <@ array(select key from locks))
       and (w.outcome is distinct from 'answered' or a.result -> 'classified' is null)  -- who picked up was told to another writer
-    returning a.id, a.state, a.campaign_contact_id, a.contact_id, a.campaign_id, a.scopes, w.enrolment, w.enrolment_outcome, w.next_at,
-              w.counted, w.excused, w.reached, w.reason, w.ended_at is not null and w.expected <> 'ended' as freed
+    returning a.id, a.state, a.outcome, a.campaign_contact_id, a.contact_id, a.campaign_id, a.number_id, a.scopes, w.enrolment,
+              w.enrolment_outcome, w.next_at, w.counted, w.excused, w.reached, w.reason, w.sign,
+              w.ended_at is not null and w.expected <> 'ended' as freed
+), heard as (  -- what the endings say of the caller IDs, whose scopes are locked; `recent` is the newest hundred
+  insert into reputations as r (number_id, recent, unjudged)
+    select number_id, string_agg(sign, '' order by id), bool_or(outcome = 'blocked') from moved
+    where freed and sign is not null group by number_id order by number_id
+  on conflict (number_id) do update
+    set recent = right(r.recent || excluded.recent, 100), unjudged = r.unjudged or excluded.unjudged
 ), enrolled as (
   update campaign_contacts t
     set status = m.enrolment, outcome = coalesce(m.enrolment_outcome, t.outcome), reason = m.reason,
         -- a number or place that was changed while it was claimed is taken over when it comes back
         to_number = case when m.state = 'recalled' then coalesce(p.phone, t.to_number) else t.to_number end,
         place_set_id = case when m.state = 'recalled' then p.place_set_id else t.place_set_id end,
+        -- shown again the next time, unless it is what the call was blocked for
+        last_number_id = case when m.state <> 'ended' then t.last_number_id when m.outcome <> 'blocked' then m.number_id end,
         attempts = t.attempts + m.counted::int,
         excused = case when not m.excused then t.excused when t.excused_day = ($1 at time zone 'UTC')::date then t.excused + 1 else 1 end,
         excused_day = case when m.excused then ($1 at time zone 'UTC')::date else t.excused_day end,
@@ -229,7 +254,8 @@ select a.id, a.state, a.outcome, a.fault, a.cause, a.trunk, a.to_number, a.provi
        a.ringing_at, a.answered_at, a.ended_at, a.result,
        t.status as enrolment, t.created_at as enrolled_at, t.attempts, t.excused_day, t.excused, t.place_set_id,
        c.status as campaign_status, c.pause_reason, c.rules_version as campaign_version,
-       p.do_not_call, p.phone, s.outbound_enabled, n.status as number_status,
+       p.do_not_call, p.phone, s.outbound_enabled,
+       n.status = 'active' and coalesce(n.resting_until <= $2, true) as caller_id_active,
        (select max(coalesce(x.expires_at, 'infinity')) from suppressions x
         where x.phone_number = a.to_number and (x.expires_at is null or x.expires_at > $2)
           and (x.scope = 'global' or (x.team_id = a.team_id and x.scope = 'team') or x.campaign_id = a.campaign_id)) as suppressed_until
@@ -243,10 +269,10 @@ where a.id = any($1::text[])
 
 -- name: due
 -- Lanes that have something due, of running campaigns with a free slot, with the campaign's usable caller IDs and what room its
--- scopes have (null = no limit), since how many seconds it and its trunk have begun anew (null = long), and its open breakers with
--- the seconds until their next probe. $1 now, $2 doorbell keys (null = all; so is the one that all share), $3 a campaign that is
--- looked at as if it were running and its run unlimited (null = none). After a bell only the campaigns it rang for are read, which
--- is most often one.
+-- scopes have (null = no limit), whether somebody waits who was called before (where there are several caller IDs), since how many
+-- seconds it and its trunk have begun anew (null = long), and its open breakers with the seconds until their next probe. $1 now,
+-- $2 doorbell keys (null = all; so is the one that all share), $3 a campaign that is looked at as if it were running and its run
+-- unlimited (null = none). After a bell only the campaigns it rang for are read, which is most often one.
 with looked_at as (
   select campaign_id as id from lanes where ($2::text[] is null or 'fleet' = any($2)) and pending > 0 and next_due <= $1::timestamptz
   union
@@ -259,6 +285,8 @@ with looked_at as (
 )
 select c.id, c.team_id, c.assistant_id, s.adapter as trunk, c.rules_version, q.active as live,
        l.place_sets, l.priorities, l.pending, n.ids, n.numbers, n.weights, n.rooms as number_rooms, b.held, b.held_for,
+       cardinality(n.ids) > 1 and exists (
+         select from campaign_tallies t where t.campaign_id = c.id and t.status = 'pending' and t.called and t.n > 0) as retries,
        case when c.id = $3 then greatest(q.cap - q.active, 0) else scope_room(q, today) end as campaign_room,
        (select scope_room(r, today) from scopes r where r.key = 'assistant:' || s.id) as assistant_room,
        (select scope_room(r, today) from scopes r where r.key = 'team:' || c.team_id) as team_room,
@@ -279,7 +307,8 @@ from looked_at
     select array_agg(x.id) as ids, array_agg(x.phone_number) as numbers, array_agg(x.weight) as weights,
            array_agg(scope_room(r, today)) as rooms
     from phone_numbers x join scopes r on r.key = 'number:' || x.id
-    where x.id = any(c.from_number_ids) and x.status = 'active' and x.adapter = s.adapter) n
+    where x.id = any(c.from_number_ids) and x.status = 'active' and x.adapter = s.adapter
+      and (x.resting_until is null or x.resting_until <= $1)) n
   cross join lateral (
     select array_agg(x.key) as held, array_agg(extract(epoch from x.probe_at - clock_timestamp())::float8) as held_for
     from breakers x where x.key = any(array['campaign:' || c.id, 'trunk:' || s.adapter]) and x.state <> 'closed') b

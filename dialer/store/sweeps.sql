@@ -170,3 +170,30 @@ insert into scopes (key, cap) select * from unnest($1::text[], $2::int[]) order 
 -- $1 key, $2 cap (null = none). It is made when it is first limited, and stays.
 insert into scopes (key, cap) select $1, $2::int where $2::int is not null or exists (select from scopes where key = $1)
   on conflict (key) do update set cap = excluded.cap where scopes.cap is distinct from excluded.cap
+
+-- name: unjudged_numbers
+-- Caller IDs of which a call was blocked since somebody last looked.
+select number_id from reputations where unjudged order by number_id limit 500
+
+-- name: resting_numbers
+-- $1 now.
+select count(*) as n from phone_numbers where resting_until > $1::timestamptz
+
+-- name: hold_numbers
+-- As people do who edit them, before what goes on beside them. $1 ids.
+select id from phone_numbers where id = any($1::text[]) order by id for no key update
+
+-- name: hold_reputations
+-- $1 number ids, which are held.
+select r.number_id, r.recent, r.rests, n.resting_until from reputations r join phone_numbers n on n.id = r.number_id
+where r.number_id = any($1::text[]) and r.unjudged order by r.number_id for update of r
+
+-- name: judged
+-- Per number $1 id, $2 what ended so far counts no more, $3 rests in a row.
+update reputations r set unjudged = false, recent = case when w.forget then '' else r.recent end, rests = w.rests
+  from unnest($1::text[], $2::bool[], $3::int[]) as w(id, forget, rests) where r.number_id = w.id
+
+-- name: rest_numbers
+-- Per number $1 id, $2 until when, $3 why.
+update phone_numbers n set resting_until = w.until, resting_reason = w.why
+  from unnest($1::text[], $2::timestamptz[], $3::text[]) as w(id, until, why) where n.id = w.id

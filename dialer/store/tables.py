@@ -177,13 +177,13 @@ phone_numbers = Table(
     _id(),
     _text("team_id"),
     _text("phone_number"),
-    _text("assistant_id", null=True),
+    *_texts("assistant_id", "resting_reason"),
     _text("adapter"),
     _text("status"),
-    _int("max_concurrent_calls", null=True),
-    _int("daily_limit", null=True),
+    *(_int(name, null=True) for name in ("max_concurrent_calls", "daily_limit")),
     _int("weight"),
     *_born("created_at", "updated_at"),
+    *_times("resting_until"),
 )
 
 campaigns = Table(
@@ -197,7 +197,6 @@ campaigns = Table(
     _text("description", null=True),
     _text("status"),
     _list("from_number_ids"),
-    _time("scheduled_start_at"),
     _text("call_window_start"),
     _text("call_window_end"),
     _text("call_window_timezone"),
@@ -206,9 +205,8 @@ campaigns = Table(
     _int("retry_delay_minutes"),
     _json("settings"),
     _int("rules_version"),
-    *_times("started_at", "completed_at"),
+    *_times("scheduled_start_at", "started_at", "completed_at", "deleted_at"),
     _text("pause_reason", null=True),
-    _time("deleted_at"),
     *_born("created_at", "updated_at"),
     _text("kind"),
     _json("metadata", null=True),
@@ -229,7 +227,7 @@ campaign_contacts = Table(
     _int("attempt_seq"),
     Column("excused_day", Date),
     _int("excused", small=True),
-    *_texts("outcome", "reason", "to_number"),
+    *_texts("outcome", "reason", "to_number", "last_number_id"),
     _int("place_set_id"),
     _time("next_attempt_at", null=False),
     *_times("last_attempt_at", "completed_at"),
@@ -352,6 +350,9 @@ history = Table(
     Column("xid", BigInteger),
 )
 
+reputations = Table(
+    "reputations", metadata, Column("number_id", Text, primary_key=True), _text("recent"), _int("rests"), _flag("unjudged")
+)
 gaps = Table("gaps", metadata, Column("trunk", Text, primary_key=True), _time("at", null=False))
 legal_turns = Table("legal_turns", metadata, _text("entity"), _text("before", null=True), _text("after"))
 
@@ -359,10 +360,8 @@ scopes = Table(
     "scopes",
     metadata,
     Column("key", Text, primary_key=True),
-    _int("cap", null=True),
+    *(_int(name, null=True) for name in ("cap", "budget", "day_limit")),
     _int("active"),
-    _int("budget", null=True),
-    _int("day_limit", null=True),
     Column("day", Date),
     _int("day_used"),
     _time("eased_at"),

@@ -87,6 +87,12 @@ BREAKER_STATE = Gauge(
 CAMPAIGN_BREAKERS = Gauge(
     "dialer_campaign_breakers_open", "Campaigns that are held back because all their calls were refused.", registry=REGISTRY
 )
+RESTING_CALLER_IDS = Gauge(
+    "dialer_caller_ids_resting", "Caller IDs that are not shown for a time because their calls were blocked.", registry=REGISTRY
+)
+CALLER_ID_RESTS = Counter(
+    "dialer_caller_id_rests_total", "Caller IDs that began to rest because their calls were blocked.", registry=REGISTRY
+)
 OLDEST_DUE_SECONDS = Gauge(
     "dialer_oldest_due_seconds",
     "How long nobody of some campaign was dialled although somebody was due, in an open window, with a slot free. The longest.",

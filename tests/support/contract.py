@@ -30,7 +30,7 @@ ASSISTANT = {
 }  # fmt: skip
 NUMBER = {
     "id", "team_id", "phone_number", "assistant_id", "adapter", "status", "max_concurrent_calls", "daily_limit", "weight",
-    "created_at", "updated_at",
+    "resting_until", "resting_reason", "calls_today", "recent_calls", "answer_share", "blocked_share", "created_at", "updated_at",
 }  # fmt: skip
 SUPPRESSION = {
     "id", "scope", "team_id", "campaign_id", "phone_number", "reason", "source", "expires_at", "created_at",

@@ -85,6 +85,7 @@ no as (insert into suppressions (scope, team_id, phone_number)
        values ('team', $1, '+4930555555'), ('global', null, '+4930666666')),
 field as (insert into custom_fields (team_id, key, label, type) values ($1, 'theirs', 'Theirs', 'text')),
 kept as (insert into receipts (team_id, key, fingerprint, scopes, created_at) values ($1, 'k1', 'x', '{*}', now())),
+heard as (insert into reputations (number_id) values ($3)),
 held as (insert into breakers (key) select 'campaign:' || campaign_id from campaign_contacts where team_id = $1 limit 1),
 gap as (insert into gaps (trunk, at) values ('simulated', now())),
 noted as (insert into audit (team_id, actor, action) values ($1, 'test', 'test')),

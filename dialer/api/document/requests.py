@@ -29,7 +29,7 @@ BODIES: Final[Mapping[str, Mapping[str, Any]]] = {
     "putCompany": {"renamed": {"name": "Analytical Engines"}},
     "updateAssistant": {"silenced": {"outboundEnabled": False}},
     "putAssistant": {"silenced": {"outboundEnabled": False}},
-    "updatePhoneNumber": {"put away": {"status": "inactive"}},
+    "updatePhoneNumber": {"put away": {"status": "inactive"}, "end its rest": {"restingUntil": None}},
     "putPhoneNumber": {"put away": {"status": "inactive"}},
     "createCampaign": {
         "campaign": {

@@ -70,7 +70,7 @@ async def ground_of(on: Transaction, campaign: str, trunks: Collection[str], now
     """`trunks`: the names of those that are configured. The campaign must exist."""
     row = await obstacles.of_campaign(on, campaign)
     active = await obstacles.of_numbers(on, campaign, now)
-    numbers = [n for n in active if n["today"] is None or n["today"] > 0]
+    numbers = [n for n in active if _shown_from(n, now) == now]
     shown = None if any(n["free"] is None for n in numbers) else sum(max(n["free"], 0) for n in numbers)
     free = min((n for n in (row["free"], shown) if n is not None), default=None)
     held = await breakers.holding(on, [f"campaign:{campaign}", f"trunk:{row['trunk']}"])
@@ -92,16 +92,19 @@ async def ground_of(on: Transaction, campaign: str, trunks: Collection[str], now
         held=waits if shut else None,
         held_until=held[0]["probe_at"] if shut and waits is not Reason.TRUNK_CONFIG else None,
         starts_at=row["scheduled_start_at"] if row["status"] == CampaignStatus.SCHEDULED else None,
-        caller_ids_at=_next_day(now) if active else None,
+        caller_ids_at=min((_shown_from(n, now) for n in active), default=None),
     )
     widest = None if any(n["most"] is None for n in numbers) else sum(n["most"] for n in numbers)
     most = min((n for n in (row["most"], widest) if n is not None), default=None)
     return Ground(row, facts, now, most, waits)
 
 
-def _next_day(now: datetime) -> datetime:
-    """Daily limits of caller IDs are those of UTC days."""
-    return datetime.combine(now.astimezone(UTC).date() + timedelta(days=1), time(), UTC)
+def _shown_from(number: Mapping[str, Any], now: datetime) -> datetime:
+    """When an active caller ID may be shown next, busy or not: once it has rested, and on no UTC day whose limit is used up."""
+    rested: datetime = number["resting_until"] or now
+    if number["today"] is None or number["today"] > 0:
+        return rested
+    return max(rested, datetime.combine(now.astimezone(UTC).date() + timedelta(days=1), time(), UTC))
 
 
 def _rules(row: Mapping[str, Any]) -> CampaignRules | None:

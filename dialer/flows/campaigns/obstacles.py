@@ -29,7 +29,7 @@ SAID = {
     Reason.RATE: "the carrier asked to wait",
     Reason.TRUNK_BREAKER: "the carrier does not take calls; it is tried again",
     Reason.TRUNK_CONFIG: "the assistant or its adapter is not ready or refused by the carrier, or the rules cannot be read",
-    Reason.CALLER_IDS_EXHAUSTED: "no caller ID is left today",
+    Reason.CALLER_IDS_EXHAUSTED: "no caller ID may be shown",
     Reason.EXPIRED: "it has waited too long since it was enrolled",
 }
 GIVEN_UP = {

@@ -92,7 +92,8 @@ async def test_a_number_through_its_life(api: Api) -> None:
     "adapter": "simulated", "status": "active",
         "max_concurrent_calls": 2, "daily_limit": 100, "weight": 20,
     }  # fmt: skip
-    assert made.keys() == expected.keys() | {"id", "created_at", "updated_at"}
+    health = {"resting_until", "resting_reason", "calls_today", "recent_calls", "answer_share", "blocked_share"}
+    assert made.keys() == expected.keys() | health | {"id", "created_at", "updated_at"}
     assert {key: made[key] for key in expected} == expected
     path = f"{NUMBERS}/{made['id']}"
     changed = (await api.patch(path, {"status": "inactive", "dailyLimit": None, "assistantId": None})).json["phone_number"]

@@ -100,7 +100,7 @@ async def test_what_a_person_has_to_mend_is_told_for_everybody(desk: Desk) -> No
     await desk.pool.execute("update phone_numbers set status = 'inactive'")
     done = await desk.run(campaign)
     assert (done["started"], done["failed"]) == (0, 3)
-    assert {error.partition(": ")[2] for error in done["errors"]} == {"no caller ID is left today"}
+    assert {error.partition(": ")[2] for error in done["errors"]} == {"no caller ID may be shown"}
     await desk.pool.execute("update phone_numbers set status = 'active'")
     await desk.pool.execute("update assistants set outbound_enabled = false")
     assert "not ready" in (await desk.run(campaign))["errors"][0]

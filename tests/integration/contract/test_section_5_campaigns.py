@@ -300,9 +300,9 @@ UNDERSTOOD: dict[str, Any] = {
     "retryBackoffMaxMinutes": 600, "maxAttemptsNoAnswer": 1, "maxAttemptsBusy": 50, "maxAttemptsError": 2, "noAutoComplete": True,
     "voicemailDetectionEnabled": False, "voicemailAction": "hangup", "voicemailDropMessage": "Hello",
     "maxCallDurationMinutes": 10,
-    "ringTimeoutSeconds": 25, "priority": 7, "callsPerSecond": 2.5, "zonePolicy": "strictest", "callerIdSticky": True,
+    "ringTimeoutSeconds": 25, "priority": 7, "callsPerSecond": 2.5, "zonePolicy": "strictest", "callerIdSticky": False,
     "holidayCalendar": {"country": "US", "subdivision": "AL", "dates": ["2026-12-24"], "open": ["2026-10-12"]},
-    "scheduledEndAt": "2026-12-31T17:00:00Z", "contactExpiryDays": 30,
+    "scheduledEndAt": "2026-12-31T17:00:00Z", "contactExpiryDays": 30, "localPresence": True,
 }  # fmt: skip
 IN_ANSWERS = {
     "use_contact_timezone_for_call_window", "days_of_week", "day_windows", "retry_delay_minutes_no_answer",
@@ -310,7 +310,7 @@ IN_ANSWERS = {
     "retry_on_voicemail", "retry_backoff_mode", "retry_backoff_multiplier", "retry_backoff_max_minutes", "max_attempts_no_answer",
     "max_attempts_busy", "max_attempts_error", "no_auto_complete", "voicemail_detection_enabled", "voicemail_action",
     "voicemail_drop_message", "max_call_duration_minutes", "ring_timeout_seconds", "priority", "calls_per_second", "zone_policy",
-    "caller_id_sticky", "holiday_calendar", "scheduled_end_at", "contact_expiry_days",
+    "caller_id_sticky", "local_presence", "holiday_calendar", "scheduled_end_at", "contact_expiry_days",
 }  # fmt: skip
 
 
@@ -356,6 +356,7 @@ WRONG_SETTINGS: list[tuple[str, Any]] = [
     ("holidayCalendar", {"dates": ["tomorrow"]}), ("scheduledEndAt", "tomorrow"), ("scheduledEndAt", "2026-12-31T17:00:00"),
     ("scheduledEndAt", 5), ("scheduledEndAt", "2026-01-05T12:00:00Z"), ("zonePolicy", "loose"), ("contactExpiryDays", 0),
     ("contactExpiryDays", 3651), ("contactExpiryDays", True), ("contactExpiryDays", 1.5), ("callerIdSticky", "perhaps"),
+    ("localPresence", "near"),
 ]  # fmt: skip
 
 
@@ -380,7 +381,6 @@ UNKEPT = [
     "policyPacks",
     "frequencyCaps",
     "useSecondaryPhone",
-    "localPresence",
 ]
 
 

@@ -60,6 +60,11 @@ NO = {
         "update phone_numbers set status = 'inactive' where id = (select number_id from call_attempts where id = $1)",
         ("pending", None),
     ),
+    "caller ID rests": (
+        """update phone_numbers set resting_until = now() + interval '1 hour', resting_reason = 'blocked'
+           where id = (select number_id from call_attempts where id = $1)""",
+        ("pending", None),
+    ),
     "assistant switched off": (
         "update assistants set outbound_enabled = false where id = (select assistant_id from call_attempts where id = $1)",
         ("pending", None),

@@ -27,7 +27,7 @@ async def test_by_an_uncertain_hour_nobody_is_released(database_url: str, redis_
     async with engine(database_url, redis_url, quick(), running=False) as e:
         s = await seed(e.pool, contacts=3)
         doubt(e)
-        assert await e.book.release(plan(await e.book.snapshot(None))) == frozenset()
+        await e.book.release(plan(await e.book.snapshot(None)))
         assert await e.book.run(s.campaign) == []
         assert await e.pool.fetchval("select count(*) from call_attempts") == 0
         await keep_hour(e.pool, e.house.clock)

@@ -17,26 +17,10 @@ from dialer.store.claims import Claimed
 from dialer.store.database import LOCK_WAIT_MS, Database
 from scheduler.clock import SystemClock
 from scheduler.planner import plan
+from tests.support.books import Deaf, book
 from tests.support.engine import TRUNK
 from tests.support.laws import laws_hold
 from tests.support.ledger import seed
-
-
-class Deaf:
-    """Stands for Redis: nobody listens, which is allowed at any moment."""
-
-    async def heard(self) -> bool:
-        return True
-
-    async def dial(self, claimed: list[Claimed]) -> bool:
-        return True
-
-    async def wake(self, keys: object) -> None:
-        return
-
-
-def book(database: Database) -> LedgerBook:
-    return LedgerBook(database.pool, Deaf(), SystemClock(), [TRUNK], RulesReader(database.pool))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -170,7 +154,7 @@ async def test_a_stuck_campaign_stalls_nobody_else(database: Database, trunk: No
         own = book(database)
         locked = await own.release(plan(await own.snapshot(None)))
         assert time.monotonic() - started < 1
-        assert locked == {f"campaign:{stuck.campaign}"}
+        assert locked.locked == {f"campaign:{stuck.campaign}"}
         assert await database.pool.fetchval("select count(*) from call_attempts where campaign_id = $1", free.campaign) == 5
     assert len(await book(database).run(stuck.campaign)) == 5, "and it goes on as soon as it is free"
     await laws_hold(database.pool)
@@ -186,9 +170,9 @@ async def test_a_campaign_that_stays_locked_is_waited_for_once_and_not_in_every_
         started = time.monotonic()
         locked = await own.release(plan(await own.snapshot(None)))
         assert time.monotonic() - started < LOCK_WAIT_MS / 1000
-        assert locked == {f"campaign:{stuck.campaign}"}
+        assert locked.locked == {f"campaign:{stuck.campaign}"}
         assert await database.pool.fetchval("select count(*) from call_attempts where campaign_id = $1", free.campaign) == 5
-    assert await own.release(plan(await own.snapshot(None))) == frozenset()
+    assert not (await own.release(plan(await own.snapshot(None)))).locked
     assert await database.pool.fetchval("select count(*) from call_attempts where campaign_id = $1", stuck.campaign) == 5
 
 

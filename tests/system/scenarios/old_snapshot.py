@@ -13,7 +13,7 @@ from dialer.app import house
 from dialer.flows.release import LedgerBook
 from dialer.settings import load
 from scheduler.planner import Plan
-from scheduler.ticker import Ticker
+from scheduler.ticker import Carried, Ticker
 from tests.support.engine import TRUNK
 from tests.system.frame import Row, Scenario, Task
 from tests.system.stage import Layout, Stage, stage
@@ -35,12 +35,12 @@ class Timed(LedgerBook):
     def watch(self, into: list[float]) -> None:
         self._took = into
 
-    async def release(self, made: Plan) -> frozenset[str]:
+    async def release(self, made: Plan) -> Carried:
         began = time.perf_counter()
-        locked = await super().release(made)
+        carried = await super().release(made)
         if made.releases:
             self._took.append(time.perf_counter() - began)
-        return locked
+        return carried
 
 
 def rank(seconds: Sequence[float], share: float) -> float:

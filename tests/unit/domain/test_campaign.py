@@ -28,6 +28,12 @@ def test_the_window_is_read_in_the_contacts_zones_unless_the_campaign_says_other
     assert own.zones(("Europe/Berlin",)) == ("America/New_York",)
 
 
+def test_who_is_called_sees_the_same_number_again_and_a_local_one_where_that_is_asked_for() -> None:
+    assert (rules().sticky, rules().local_presence) == (True, False)
+    own = rules(settings={"caller_id_sticky": False, "local_presence": True})
+    assert (own.sticky, own.local_presence) == (False, True)
+
+
 @pytest.mark.parametrize("key", sorted(UNSUPPORTED))
 def test_a_rule_nobody_would_keep_is_refused_not_ignored(key: str) -> None:
     with pytest.raises(ValueError, match=key):
@@ -35,7 +41,9 @@ def test_a_rule_nobody_would_keep_is_refused_not_ignored(key: str) -> None:
 
 
 @pytest.mark.parametrize("off", [None, False, "", [], {}])
-@pytest.mark.parametrize("key", sorted(UNSUPPORTED | {"holiday_calendar", "scheduled_end_at", "contact_expiry_days"}))
+@pytest.mark.parametrize(
+    "key", sorted(UNSUPPORTED | {"holiday_calendar", "scheduled_end_at", "contact_expiry_days", "local_presence"})
+)
 def test_a_rule_that_is_switched_off_is_kept_by_everybody(key: str, off: object) -> None:
     assert rules(settings={key: off}) == rules(settings={})
 

@@ -150,6 +150,7 @@ def views(draw: st.DrawFn, name: str) -> CampaignView:
         lanes=tuple(Lane(index, zones, draw(st.integers(0, 3)), draw(st.integers(0, 30))) for index, zones in enumerate(places)),
         live=draw(st.integers(0, 5)),
         last_start=draw(st.none() | st.integers(-100, 100_000).map(lambda seconds: NOON + timedelta(seconds=seconds))),
+        ties=draw(st.booleans()),
     )
 
 
@@ -208,6 +209,38 @@ def test_every_bound_holds(snapshot: Snapshot, allowance: Allowance, limit: int)
         if view.calls_per_second is not None and f"campaign:{view.id}" not in allowance.left:
             assert release.count < view.calls_per_second + 1
         assert [lane.priority for lane in release.lanes] == sorted((lane.priority for lane in release.lanes), reverse=True)
+
+
+@settings(deadline=None, max_examples=100)
+@given(snapshots(), limits)
+def test_tied_contacts_may_go_beyond_the_turns_of_a_number_but_all_together_not_beyond_its_room(
+    snapshot: Snapshot, limit: int
+) -> None:
+    made = plan(snapshot, limit=limit)
+    known = {view.id: view for view in snapshot.campaigns}
+    taken: Counter[str] = Counter()
+    for release in made.releases:
+        view, quotas = known[release.campaign], dict(release.caller_ids)
+        assert bool(release.most) is (view.ties and len(view.caller_ids) > 1)
+        taken.update(release.most or quotas)
+        if release.most:
+            assert release.most.keys() <= {each.id for each in view.caller_ids if each.weight}
+            assert all(quotas.get(number, 0) <= most <= release.count for number, most in release.most.items())
+    for number in NUMBERS:
+        if f"number:{number}" in snapshot.free:
+            assert taken[number] <= max(snapshot.free[f"number:{number}"], 0)
+
+
+def test_what_room_the_turns_leave_to_a_number_is_for_those_tied_to_it() -> None:
+    numbers = tuple(CallerId(f"num_{n}", "+4930123456", 1, f"number:num_{n}") for n in range(3))
+    view = campaign(caller_ids=numbers, ties=True, lanes=(Lane(1, ("UTC",), 0, 6),))
+    (release,) = plan(Snapshot(NOON, (view,), {"number:num_0": 3, "number:num_1": 0})).releases
+    assert dict(release.caller_ids) == {"num_0": 3, "num_2": 3}
+    assert release.most == {"num_0": 3, "num_2": 6}
+    both = (view, replace(campaign("camp_b"), caller_ids=numbers, ties=True, lanes=(Lane(1, ("UTC",), 0, 1),)))
+    first, second = plan(Snapshot(NOON, both, {"number:num_0": 9, "number:num_1": 9, "number:num_2": 9})).releases
+    assert (dict(first.caller_ids), first.most) == ({"num_0": 2, "num_1": 2, "num_2": 2}, {"num_0": 5, "num_1": 6, "num_2": 6})
+    assert second.most == {"num_0": 1, "num_1": 1, "num_2": 1}
 
 
 @settings(deadline=None, max_examples=100)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from scheduler.planner import CallerId, CampaignView, Lane, Plan, Snapshot
-from scheduler.ticker import LONGEST_REST, Ticker
+from scheduler.ticker import LONGEST_REST, Carried, Ticker
 from scheduler.windows import daily
 from tests.support.clock import ManualClock
 
@@ -37,6 +37,8 @@ class Rehearsal:
         self.campaigns: tuple[CampaignView, ...] = ()
         self.reopens: dict[str, float] = {}
         self.locked: list[frozenset[str]] = []
+        self.shown: dict[str, dict[str, int]] = {}
+        self.plans: list[Plan] = []
         self.faults: list[Exception] = []
         self.asked: list[frozenset[str] | None] = []
         self.released: list[int] = []
@@ -62,9 +64,10 @@ class Rehearsal:
         finally:
             self.at_work -= 1
 
-    async def release(self, plan: Plan) -> frozenset[str]:
+    async def release(self, plan: Plan) -> Carried:
         self.released.append(sum(release.count for release in plan.releases))
-        return self.locked.pop(0) if self.locked else frozenset()
+        self.plans.append(plan)
+        return Carried(self.locked.pop(0) if self.locked else frozenset(), self.shown)
 
     async def wait(self, timeout: float) -> frozenset[str]:
         assert timeout > 0
@@ -149,6 +152,19 @@ async def test_a_plan_is_released() -> None:
     async with ticking(book):
         await book.quiet()
     assert book.released == [100]
+
+
+async def test_the_turns_of_the_numbers_go_by_what_was_shown_not_by_what_was_planned() -> None:
+    """Of two calls a round, both go to people who are tied to the first number: the next turns are the second's."""
+    book = Rehearsal()
+    numbers = tuple(CallerId(f"num_{n}", f"+493012345{n}", 1, f"number:num_{n}") for n in (1, 2))
+    book.campaigns = (replace(CAMPAIGN, caller_ids=numbers, ties=True, lanes=(Lane(1, ("UTC",), 0, 2),)),)
+    book.shown = {"camp_a": {"num_1": 2}}
+    async with ticking(book):
+        await book.quiet()
+        await book.pass_by(1)
+    assert [dict(each.caller_ids) for plan in book.plans for each in plan.releases] == [{"num_1": 1, "num_2": 1}, {"num_2": 2}]
+    assert book.plans[1].releases[0].had == {"num_1": 4, "num_2": 0}
 
 
 async def test_a_plan_that_only_says_when_windows_open_is_handed_over_too() -> None:
@@ -271,12 +287,12 @@ async def test_a_round_cut_short_by_the_limit_goes_on_at_once() -> None:
     book = Rehearsal()
     book.campaigns = (replace(CAMPAIGN, run_remaining=10),)
 
-    async def taken(plan: Plan) -> frozenset[str]:
+    async def taken(plan: Plan) -> Carried:
         count = sum(release.count for release in plan.releases)
         book.released.append(count)
         left = (book.campaigns[0].run_remaining or 0) - count
         book.campaigns = (replace(CAMPAIGN, run_remaining=left),) if left else ()
-        return frozenset()
+        return Carried()
 
     book.release = taken  # type: ignore[method-assign]
     async with ticking(book, limit=4):

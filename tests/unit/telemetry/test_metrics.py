@@ -29,6 +29,8 @@ DOCUMENTED = {
     "dialer_breaker_state": ("gauge", ("trunk",)),
     "dialer_breaker_openings_total": ("counter", ("scope", "cause")),
     "dialer_campaign_breakers_open": ("gauge", ()),
+    "dialer_caller_ids_resting": ("gauge", ()),
+    "dialer_caller_id_rests_total": ("counter", ()),
     "dialer_oldest_due_seconds": ("gauge", ()),
 }
 
