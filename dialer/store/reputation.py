@@ -12,13 +12,13 @@ from dialer.store.statements import fetch
 
 async def judge(pool: Pool, decide: Callable[[Record], Rest | None], now: datetime) -> dict[str, Rest]:
     """Ask `decide` about each number of which a call was blocked since the last time: number id → its rest, which is written.
-    What ended before a rest, or in it, does not count after it."""
+    What ended before a rest, or in it, does not count after it. Numbers that are being written are left for the next time."""
     ids = [r["number_id"] for r in await fetch(pool, "unjudged_numbers")]
     if not ids:
         return {}
     async with pool.acquire() as connection, connection.transaction():
-        await fetch(connection, "hold_numbers", ids)
-        rows = await fetch(connection, "hold_reputations", ids)
+        held = [r["id"] for r in await fetch(connection, "hold_numbers", ids)]
+        rows = await fetch(connection, "hold_reputations", held)
         records = {r["number_id"]: Record(r["recent"], r["rests"], r["resting_until"]) for r in rows}
         decided = {id: decide(record) for id, record in records.items()}
         rests = {id: rest for id, rest in decided.items() if rest is not None}

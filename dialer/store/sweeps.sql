@@ -180,13 +180,13 @@ select number_id from reputations where unjudged order by number_id limit 500
 select count(*) as n from phone_numbers where resting_until > $1::timestamptz
 
 -- name: hold_numbers
--- As people do who edit them, before what goes on beside them. $1 ids.
-select id from phone_numbers where id = any($1::text[]) order by id for no key update
+-- As people do who edit them, before what goes on beside them; those that somebody else has are left to the next sweep. $1 ids.
+select id from phone_numbers where id = any($1::text[]) order by id for no key update skip locked
 
 -- name: hold_reputations
 -- $1 number ids, which are held.
 select r.number_id, r.recent, r.rests, n.resting_until from reputations r join phone_numbers n on n.id = r.number_id
-where r.number_id = any($1::text[]) and r.unjudged order by r.number_id for update of r
+where r.number_id = any($1::text[]) and r.unjudged order by r.number_id for update of r skip locked
 
 -- name: judged
 -- Per number $1 id, $2 what ended so far counts no more, $3 rests in a row.
