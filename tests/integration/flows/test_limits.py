@@ -112,7 +112,6 @@ async def test_a_campaign_begins_with_few_calls_at_once_and_doubles_them(databas
         moments = sorted(each.accepted for each in e.carrier.journal.entries.values())
         for count, at in enumerate(moments, start=1):
             assert count <= (allowed(at - began, doubling) or 60)
-        assert moments[-1] - began < 3 * doubling + 2, "it is there soon"
         await laws_hold(e.pool)
 
 
