@@ -35,12 +35,13 @@ from dialer.flows.sweep import Sweeper
 from dialer.flows.watch import EVERY_SECONDS as WATCH_SECONDS
 from dialer.flows.watch import Watch
 from dialer.queue import SHARE, Bell, DoorbellWorker, JobQueue, Pace, Quotas, RateBuckets, close, connect
-from dialer.settings import Settings
+from dialer.settings import Settings, own_packs
 from dialer.store import claims, revision
 from dialer.store.database import Database
 from dialer.telemetry import metrics
 from dialer.watchdog import Watchdog
 from scheduler.clock import Clock, SteadyClock, SystemClock, unless_stopped
+from scheduler.policies import adopt
 from scheduler.ticker import Ticker
 
 if TYPE_CHECKING:
@@ -104,11 +105,12 @@ class House:
 
 @asynccontextmanager
 async def house(settings: Settings) -> AsyncIterator[House]:
-    """Open the stores. `settings` must hold both URLs. Raises `NotMigrated`."""
+    """Open the stores. `settings` must hold both URLs. Raises `NotMigrated`, or `ConfigFaults` for policy packs."""
     assert settings.database.url is not None and settings.redis.url is not None
     url = settings.database.url.get_secret_value()
     if not await revision.usable(url):
         raise NotMigrated((NotMigrated.__doc__ or "").strip())
+    adopt(own_packs(settings))
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(
             await Database.open(

@@ -1,7 +1,7 @@
 """What to release now: a pure function of a snapshot.
 
-Owns the decision which campaigns may dial how many contacts of which places from which numbers. Promises: nothing outside a
-call window or so late that it rings past its end; nothing beyond a free slot, a budget, a rate or the limit; the same plan
+Owns the decision which campaigns may dial how many contacts of which places from which numbers. Promises: nothing outside
+call hours or so late that it rings past its end; nothing beyond a free slot, a budget, a rate or the limit; the same plan
 for the same snapshot, in whatever order it lists its campaigns. Chooses no contact, writes nothing, reads no clock.
 """
 
@@ -14,15 +14,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from scheduler.pacing import CAMPAIGN_SECONDS, Allowance, Burst, Claim, Left, share
-from scheduler.windows import CallWindow, closes_at, next_start
+from scheduler.places import Place
+from scheduler.policies import CallHours, kept
+from scheduler.windows import Walls, closes_at, next_start
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """The due contacts of a campaign at one place set. No `zones` = unknown place; `pending` counts due contacts."""
+    """The due contacts of a campaign at one place set. `pending` counts due contacts."""
 
     place_set: int
-    zones: tuple[str, ...]
+    place: Place
     priority: int
     pending: int
 
@@ -41,8 +43,8 @@ class CallerId:
 class CampaignView:
     """A running campaign that has due work, as the planner sees it.
 
-    `weight` ≥ 1 is its share among campaigns. `zone` set: the window is read there; None: in each lane's zones. `margin` is
-    the ring timeout in seconds. No call starts from `last_start` on (None = no such time). `scopes` are the semaphores besides
+    `weight` ≥ 1 is its share among campaigns. `hours` say when each lane's place is open. `margin` is the ring timeout in
+    seconds. No call starts from `last_start` on (None = no such time). `scopes` are the semaphores besides
     the numbers' (campaign, team, trunk, assistant). `run_remaining` and `calls_per_second` None = no bound. `live` is its count
     of live attempts. `ties`: contacts may be tied to numbers (`scheduler.matching`).
     """
@@ -51,8 +53,7 @@ class CampaignView:
     team: str
     trunk: str
     weight: int
-    window: CallWindow
-    zone: str | None
+    hours: CallHours
     margin: int
     scopes: tuple[str, ...]
     run_remaining: int | None
@@ -79,11 +80,13 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class OpenLane:
-    """A place set that may be dialled now; nobody there may start to ring after `not_after`."""
+    """A place set that may be dialled now; nobody there may start to ring after `not_after`. `rules`: those of policy packs that
+    were kept."""
 
     place_set: int
     priority: int
     not_after: datetime
+    rules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,20 +179,22 @@ def _most(
 
 
 class _Hours:
-    """When calls may start, asked once per window, zones and margin: many lanes of a snapshot share them."""
+    """When calls may start, asked once per walls and margin: many lanes of a snapshot share them."""
 
     def __init__(self, now: datetime) -> None:
         self.now = now
-        self._known: dict[tuple[CallWindow, tuple[str, ...], int], tuple[datetime | None, datetime]] = {}
+        self._known: dict[tuple[Walls, int], tuple[datetime | None, datetime, tuple[str, ...]]] = {}
 
-    def __call__(self, window: CallWindow, zones: tuple[str, ...], margin: int) -> tuple[datetime | None, datetime]:
-        """When a call may start next (now, if it may), and until when one that starts now may ring at the latest."""
-        key = (window, zones, margin)
+    def __call__(self, hours: CallHours, place: Place, margin: int) -> tuple[datetime | None, datetime, tuple[str, ...]]:
+        """When a call may start next (now, if it may), until when one that starts now may ring at the latest, and by which rules
+        of policy packs."""
+        walls = hours.walls(place, self.now)
+        key = (walls, margin)
         found = self._known.get(key)
         if found is None:
-            closes = closes_at(window, zones, self.now)
+            closes = closes_at(walls, self.now)
             until = self.now + _LONG if closes is None else closes - timedelta(seconds=margin)
-            found = self._known[key] = (next_start(window, zones, self.now, margin), until)
+            found = self._known[key] = (next_start(walls, self.now, margin), until, kept(walls))
         return found
 
 
@@ -200,14 +205,14 @@ def _open_lanes(
     found: list[OpenLane] = []
     due = 0
     for lane in view.lanes:
-        starts, not_after = hours(view.window, lane.zones if view.zone is None else (view.zone,), view.margin)
+        starts, not_after, rules = hours(view.hours, lane.place, view.margin)
         if view.last_start is not None:
             starts = None if starts is None or starts >= view.last_start else starts
             not_after = min(not_after, view.last_start)
         if starts != hours.now:
             shut[view.id, lane.place_set] = starts
         elif lane.pending > 0:
-            found.append(OpenLane(lane.place_set, lane.priority, not_after))
+            found.append(OpenLane(lane.place_set, lane.priority, not_after, rules))
             due += lane.pending
     found.sort(key=lambda lane: (-lane.priority, lane.place_set))
     return tuple(found), due

@@ -1,10 +1,10 @@
 """When calls may start: hours of the week, read as wall-clock time in every zone a phone may be in.
 
-Owns hours, windows and the questions about them. A window is a set of wall-clock times; an instant is open when the
-clock on every wall shows one of them. So a time that the clock skips is skipped, a time that comes twice counts twice, and
-hours across midnight belong to the day they start on. On a date that the window's calendar shuts it is shut from midnight to
-midnight, and so are the hours that start on it, past midnight too. `is_open`, `next_open`, `closes_at` and `next_start` read the
-same spans and agree at every instant. No zones, or a zone nobody knows: shut, always.
+Owns hours, windows and the questions about them. A window is a set of wall-clock times; an instant is open when the clock on
+every wall shows one of the times of the window that is read there. So a time that the clock skips is skipped, a time that comes
+twice counts twice, and hours across midnight belong to the day they start on. On a date that a window's calendar shuts it is
+shut from midnight to midnight, and so are the hours that start on it, past midnight too. `is_open`, `next_open`, `closes_at`
+and `next_start` read the same spans and agree at every instant. No walls, or a zone nobody knows: shut, always.
 
 Instants are aware datetimes; answers are UTC, or the instant asked about. Spans are worked out per UTC day and kept, so that
 the usual question is two look-ups; nothing here reads a clock.
@@ -81,6 +81,35 @@ class CallWindow:
         return self._hash
 
 
+@dataclass(frozen=True, slots=True)
+class Wall:
+    """A clock that shows the time of `zone`, and the window that is read there by `rule`."""
+
+    window: CallWindow
+    zone: str
+    rule: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Walls:
+    """The clocks that must all show an open time."""
+
+    each: tuple[Wall, ...]
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash(self.each))
+
+    def __hash__(self) -> int:
+        """Worked out once, as a window's."""
+        return self._hash
+
+
+def everywhere(window: CallWindow, zones: Iterable[str], rule: str = "") -> Walls:
+    """One window on the walls of all these zones."""
+    return Walls(tuple(Wall(window, zone, rule) for zone in zones))
+
+
 @lru_cache(maxsize=1024)
 def _daily(hours: Hours, days: frozenset[int]) -> CallWindow:
     return CallWindow(tuple((hours,) if day in days else () for day in ALL_WEEK))
@@ -94,55 +123,80 @@ def daily(start: str, end: str, days: Iterable[int] = ALL_WEEK) -> CallWindow:
     return _daily(Hours.parse(start, end), chosen)
 
 
-def is_open(window: CallWindow, zones: tuple[str, ...], at: datetime) -> bool:
-    """Whether `window` is open in every one of `zones` at `at`."""
+def is_open(walls: Walls, at: datetime) -> bool:
+    """Whether all walls are open at `at`."""
     day, second = divmod(_seconds(at), DAY)
-    return any(start <= second < end for start, end in _spans(window, zones, day))
+    return any(start <= second < end for start, end in _spans(walls, day))
 
 
-def closes_at(window: CallWindow, zones: tuple[str, ...], at: datetime) -> datetime | None:
-    """The first instant from `at` on at which `window` is shut: `at` itself when it is shut now, None when it stays open for
+def closes_at(walls: Walls, at: datetime) -> datetime | None:
+    """The first instant from `at` on at which a wall is shut: `at` itself when one is shut now, None when all stay open for
     eight days or longer."""
     now = _seconds(at)
     day, second = divmod(now, DAY)
-    for start, end in _spans(window, zones, day):
+    for start, end in _spans(walls, day):
         if start <= second < end:
-            shut = day * DAY + end if end < DAY else _shut_from(window, zones, day + 1)
+            shut = day * DAY + end if end < DAY else _shut_from(walls, day + 1)
             return None if shut is None or shut - now >= LASTING else _instant(shut)
     return at
 
 
-def next_open(window: CallWindow, zones: tuple[str, ...], at: datetime) -> datetime | None:
-    """The first instant from `at` on at which `window` is open in every zone: `at` itself when it is open now, None when it
-    does not open within 370 days (never callable)."""
+def next_open(walls: Walls, at: datetime) -> datetime | None:
+    """The first instant from `at` on at which all walls are open: `at` itself when they are open now, None when they are not
+    within 370 days (never callable)."""
     now = _seconds(at)
     day, second = divmod(now, DAY)
-    for start, end in _spans(window, zones, day):
+    for start, end in _spans(walls, day):
         if second < end:
             return at if start <= second else _instant(day * DAY + start)
-    opens = _open_from(window, zones, day + 1)
+    opens = _open_from(walls, day + 1)
     return None if opens is None or opens - now > HORIZON else _instant(opens)
 
 
-def next_start(window: CallWindow, zones: tuple[str, ...], at: datetime, margin: int) -> datetime | None:
-    """The first instant from `at` on at which a call may start and ring for `margin` seconds before the window shuts: `at`
+def next_start(walls: Walls, at: datetime, margin: int) -> datetime | None:
+    """The first instant from `at` on at which a call may start and ring for `margin` seconds before a wall shuts: `at`
     itself when it may start now, None when there is none within 370 days."""
-    closes = closes_at(window, zones, at)
+    closes = closes_at(walls, at)
     if closes is None or (closes - at).total_seconds() > margin:
         return at
-    opens = next_open(window, zones, closes)
-    return None if opens is None else _start_from(window, zones, opens, margin)
+    opens = next_open(walls, closes)
+    return None if opens is None else _start_from(walls, opens, margin)
 
 
 @lru_cache(maxsize=16_384)
-def _start_from(window: CallWindow, zones: tuple[str, ...], opens: datetime, margin: int) -> datetime | None:
-    first, found = opens, next_open(window, zones, opens)
+def _start_from(walls: Walls, opens: datetime, margin: int) -> datetime | None:
+    first, found = opens, next_open(walls, opens)
     while found is not None and (found - first).total_seconds() <= HORIZON:
-        closes = closes_at(window, zones, found)
+        closes = closes_at(walls, found)
         if closes is None or (closes - found).total_seconds() > margin:
             return found
-        found = next_open(window, zones, closes)
+        found = next_open(walls, closes)
     return None
+
+
+def shut_by(walls: Walls, at: datetime, margin: int) -> str | None:
+    """The rule for whose sake a call has to wait longest from `at` on, as `next_start` reads it; None when it need not wait, or
+    there are no walls. Where they only shut it for good together, the rule with which it comes about."""
+    if next_start(walls, at, margin) == at:
+        return None
+    last: tuple[datetime, str] | None = None
+    sofar: tuple[Wall, ...] = ()
+    for rule, own in _by_rule(walls):
+        sofar += own.each
+        starts = next_start(own, at, margin)
+        if starts is None or next_start(Walls(sofar), at, margin) is None:
+            return rule
+        if starts > at and (last is None or starts > last[0]):
+            last = starts, rule
+    return None if last is None else last[1]
+
+
+@lru_cache(maxsize=4096)
+def _by_rule(walls: Walls) -> tuple[tuple[str, Walls], ...]:
+    found: dict[str, list[Wall]] = {}
+    for wall in walls.each:
+        found.setdefault(wall.rule, []).append(wall)
+    return tuple((rule, Walls(tuple(each))) for rule, each in found.items())
 
 
 def _seconds(at: datetime) -> int:
@@ -192,14 +246,22 @@ def _zone_spans(window: CallWindow, held: tuple[Span, ...], weekday: int, shut: 
     return _joined(spans)
 
 
-@lru_cache(maxsize=65_536)
-def _spans(window: CallWindow, zones: tuple[str, ...], day: int) -> tuple[Span, ...]:
-    """Spans of one UTC day in which every zone is open."""
-    common: tuple[Span, ...] = ((0, DAY),) if zones else ()
-    weekday = (day + EPOCH_WEEKDAY) % 7
+def _spans_of(window: CallWindow, held: tuple[Span, ...], day: int) -> tuple[Span, ...]:
     shut = 0 if window.calendar is None else window.calendar.around(day)
-    for held in sorted({offsets(zone, day) for zone in zones}):
-        common = _intersection(common, _zone_spans(window, held, weekday, shut))
+    return _zone_spans(window, held, (day + EPOCH_WEEKDAY) % 7, shut)
+
+
+@lru_cache(maxsize=65_536)
+def _spans(walls: Walls, day: int) -> tuple[Span, ...]:
+    """Spans of one UTC day in which every wall is open."""
+    common: tuple[Span, ...] = ((0, DAY),) if walls.each else ()
+    seen: set[tuple[CallWindow, tuple[Span, ...]]] = set()
+    for wall in walls.each:
+        window, held = wall.window, offsets(wall.zone, day)
+        if (window, held) in seen:  # many walls show the same
+            continue
+        seen.add((window, held))
+        common = _intersection(common, _spans_of(window, held, day))
         if not common:
             break
     return common
@@ -212,10 +274,10 @@ def _intersection(some: tuple[Span, ...], others: tuple[Span, ...]) -> tuple[Spa
 
 
 @lru_cache(maxsize=65_536)
-def _shut_from(window: CallWindow, zones: tuple[str, ...], day: int) -> int | None:
+def _shut_from(walls: Walls, day: int) -> int | None:
     """The first shut second from the midnight of `day` on, None if there is none in the days that matter to `closes_at`."""
     for later in range(day, day + LASTING // DAY + 1):
-        spans = _spans(window, zones, later)
+        spans = _spans(walls, later)
         if not spans or spans[0][0] > 0:
             return later * DAY
         if spans[0][1] < DAY:
@@ -224,19 +286,19 @@ def _shut_from(window: CallWindow, zones: tuple[str, ...], day: int) -> int | No
 
 
 @lru_cache(maxsize=65_536)
-def _open_from(window: CallWindow, zones: tuple[str, ...], day: int) -> int | None:
+def _open_from(walls: Walls, day: int) -> int | None:
     """The first open second from the midnight of `day` on, None if there is none within the horizon.
 
     Weeks in which no zone changes its offset are alike: only the first week, and the days from each change to a week
     after it, can bring something new; and so can the days a week after those of which a shut date took something.
     """
     last = day + HORIZON // DAY
-    starts = {day}.union(*(changes(zone, day, last) for zone in zones))
+    starts = {day}.union(*(changes(zone, day, last) for zone in {wall.zone for wall in walls.each}))
     days = {start + step for start in starts for step in range(8)}
-    if window.calendar is not None:
-        days |= {shut + step for shut in window.calendar.between(day - 2, last) for step in range(6, 10)}
+    for calendar in {wall.window.calendar for wall in walls.each if wall.window.calendar is not None}:
+        days |= {shut + step for shut in calendar.between(day - 2, last) for step in range(6, 10)}
     for later in sorted(each for each in days if each >= day):
-        spans = _spans(window, zones, later)
+        spans = _spans(walls, later)
         if spans:
             return later * DAY + spans[0][0]
     return None

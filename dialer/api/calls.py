@@ -87,6 +87,11 @@ class Turn(Record):
     before: str | None
     after: str
     reason: str | None
+    rule: str | None = Field(
+        default=None,
+        description="The rules of policy packs that were kept, or the one whose hours took the call back",
+        exclude_if=lambda value: value is None,
+    )
     actor: str
 
 

@@ -62,10 +62,13 @@ SETTINGS = """When: `useContactTimezoneForCallWindow`, `daysOfWeek`, `dayWindows
 part of it such as "US-AL", or an object with `country`, `subdivision`, `dates` that are shut as well and holidays
 that are `open` all the same; dates are YYYY-MM-DD). `scheduledEndAt` (ISO 8601; from then on nobody is called,
 and the campaign pauses with `window_ended`), `contactExpiryDays` (1–3650; a contact that still waits so long
-after its enrolment is skipped as `expired`). With which number: `callerIdSticky` (true; whoever was called before
-is shown the same number again), `localPresence` (false; a number of the callee's own area code comes before the
-others), each as far as the number has room. Again: `retryDelayMinutesNoAnswer`, `…Busy`, `…Error`, `…Voicemail`,
-`retryOnError`, `retryOnVoicemail`, `retryBackoffMode`, `…Multiplier`, `…MaxMinutes`, `maxAttemptsNoAnswer`,
+after its enrolment is skipped as `expired`). By law: `policyPacks` (ids of packs, on top of the team's), `zonePolicy`
+(`strictest`: open wherever the phone may be; `requireExplicitZone`: only contacts with a `timezone` of their own;
+`campaignZone`: those of whose number no place is known are called by `callWindowTimezone`).
+With which number: `callerIdSticky` (true; whoever was called before is shown the same number again), `localPresence`
+(false; a number of the callee's own area code comes before the others), each as far as the number has room. Again:
+`retryDelayMinutesNoAnswer`, `…Busy`, `…Error`, `…Voicemail`, `retryOnError`, `retryOnVoicemail`, `retryBackoffMode`,
+`…Multiplier`, `…MaxMinutes`, `maxAttemptsNoAnswer`,
 `…Busy`, `…Error`. How: `priority`, `callsPerSecond`, `ringTimeoutSeconds`, `maxCallDurationMinutes`,
 `voicemailDetectionEnabled`, `voicemailAction`, `voicemailDropMessage`, `noAutoComplete`. Other keys are kept as
 they are""".replace("\n", " ")
@@ -209,6 +212,9 @@ class Waiting(Record):
     reason: Reason
     contacts: int
     until: datetime | None = Field(description="The earliest of them")
+    rule: str | None = Field(
+        default=None, description="A policy pack's, with its version", exclude_if=lambda value: value is None
+    )
 
 
 class Estimate(Record):
@@ -233,6 +239,7 @@ class Preflight(Record):
     blocked: int
     blocked_by_reason: list[Waiting]
     never_callable: int = Field(description="Their window never opens, or nobody knows their time zone")
+    never_by_rule: list[Waiting] = Field(description="The same by the rule for whose sake it never opens")
     under_way: int
     done: int
     estimate: Estimate

@@ -18,6 +18,8 @@ from dialer.domain.errors import Forbidden
 from dialer.domain.keys import Caller
 from dialer.flows import contacts, enrolment
 from dialer.store.contacts import Filter
+from dialer.store.places import place_of
+from scheduler.places import Source
 
 router = APIRouter(tags=["contacts"])
 Reader = Annotated[Caller, may("contacts:read")]
@@ -33,7 +35,7 @@ class ContactFields(Body):
     phone: Line | None = Field(default=None, description="Any spelling; kept as E.164", examples=["+14155552671"])
     phone_secondary: Line | None = None
     job_title: Line | None = None
-    region: Line | None = Field(default=None, description="ISO 3166-2", examples=["US-CA"])
+    region: Line | None = Field(default=None, description="ISO 3166-2; else the area code tells", examples=["US-CA"])
     lead_status: Line | None = Field(default=None, description="`new` when not given", examples=["qualified"])
     source: Line | None = None
     timezone: Line | None = Field(default=None, description="IANA name", examples=["America/Los_Angeles"])
@@ -75,6 +77,16 @@ class CompanyRef(Record):
     name: str
 
 
+class Whereabouts(Record):
+    """Where the phone may ring, which decides when it may be called: in all of these zones and by the rules of all these regions.
+    No zones: nobody knows, and it is not called by its own clock. No regions: any of the country may be it."""
+
+    zones: list[str]
+    zones_from: Source = Field(description="contact: its `timezone`; region; number; country: no more than that of the number")
+    regions: list[str] = Field(description="ISO 3166-2")
+    regions_from: Literal["contact", "number", "unknown"]
+
+
 class Contact(Record):
     id: str
     team_id: str
@@ -92,6 +104,7 @@ class Contact(Record):
     timezone: str | None
     preferred_contact_method: str | None
     do_not_call: bool
+    place: Whereabouts
     notes: str | None
     custom_fields: dict[str, Any]
     tags: list[str]
@@ -143,7 +156,13 @@ class ContactPage(Page):
 def shown(row: contacts.Row) -> dict[str, Any]:
     """A row of the ledger as a contact of the API."""
     company = None if row["company_id"] is None else {"id": row["company_id"], "name": row["company_name"]}
-    return {**row, "company": company}
+    return {**row, "company": company, "place": _place(row)}
+
+
+def _place(row: contacts.Row) -> dict[str, Any]:
+    place = place_of(row)
+    from_ = "contact" if row["region"] is not None else "number" if place.regions else "unknown"
+    return {"zones": place.zones, "zones_from": place.source, "regions": place.regions, "regions_from": from_}
 
 
 @router.post("/contacts", summary="Create a contact")

@@ -187,10 +187,11 @@ Reason: TypeAlias = Literal[
 
 class WaitingFor(Record):
     """What stands between a campaign or a contact and its next call; `until` null: until somebody changes something, or a call
-    ends."""
+    ends. `rule`, where several could be the reason: `campaign`, or a policy pack's, with its version."""
 
     reason: Reason
     until: datetime | None
+    rule: str | None = Field(default=None, exclude_if=lambda value: value is None)
 
 
 class Answer(Record):

@@ -71,6 +71,9 @@ def create(
     expiry_days: Annotated[
         int | None, typer.Option(help="Days after its enrolment from which on a contact is not called any more.", min=1, max=3650)
     ] = None,
+    policy_packs: Annotated[
+        str | None, typer.Option("--policy-packs", help="Ids of policy packs, with commas; they come on top of the team's.")
+    ] = None,
     sticky: Annotated[bool, typer.Option(help="Show whoever was called before the same number again, while it has room.")] = True,
     local_presence: Annotated[
         bool, typer.Option("--local-presence", help="Show a number of the callee's own area code, while one has room.")
@@ -103,6 +106,7 @@ def create(
             "holidayCalendar": holidays,
             "scheduledEndAt": end_at,
             "contactExpiryDays": expiry_days,
+            "policyPacks": None if policy_packs is None else [id.strip() for id in policy_packs.split(",")],
             "callerIdSticky": None if sticky else False,
             "localPresence": local_presence or None,
         },

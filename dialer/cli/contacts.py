@@ -16,11 +16,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Contacts: people to be called.", no_args_is_help=True)
 
 
-@app.callback()
-def _group() -> None:
-    """Keeps `import` a command of its own while it is the only one."""
-
-
 @app.command("import")
 def import_(
     file: Annotated[Path, typer.Argument(help="CSV file, UTF-8, with a header row; needs first name, last name and phone.")],
@@ -82,3 +77,23 @@ def import_(
     print_fields(counts)
     if result.errors:
         print_table(("row", "field", "why"), [(e.row, e.field, e.message) for e in result.errors], title="\nRejected")
+
+
+@app.command()
+def locate(
+    team: Annotated[str, typer.Option(help="Id or name of the team.")],
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Work out anew where contacts are, zones and regions, by their own words and by what is known of numbers today."""
+    from dialer.cli.output import print_fields, print_json
+    from dialer.flows.relocate import locate_contacts
+    from dialer.flows.teams import find_team
+
+    async def work(context: ApiContext) -> dict[str, int]:
+        seen: list[int] = [0]
+        found = await find_team(context.database, team)
+        moved = await locate_contacts(context, found.id, "cli", seen.append)
+        return {"contacts": seen[-1], "moved": moved}
+
+    (print_json if json else print_fields)(on_means(config, work))

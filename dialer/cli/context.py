@@ -47,11 +47,11 @@ def source_of(config: Path | None) -> str:
 
 
 def sound_settings(config: Path | None) -> Settings:
-    """The settings, with what the adapters say of their own options. Raises ConfigFaults."""
+    """The settings, with what the adapters say of their own options and what is wrong with policy packs. Raises ConfigFaults."""
     from dialer.settings import ConfigFaults
 
     settings = load_settings(config)
-    if faults := _failpoint_faults() + _adapter_faults(settings, source_of(config)):
+    if faults := _failpoint_faults() + _adapter_faults(settings, source_of(config)) + _policy_faults(settings):
         raise ConfigFaults(faults)
     return settings
 
@@ -65,6 +65,16 @@ def _failpoint_faults() -> list[Fault]:
     except ValueError as found:
         problem, _, remedy = str(found).partition("; ")
         return [Fault(f"environment variable {failpoints.VARIABLE}", "", problem, remedy)]
+    return []
+
+
+def _policy_faults(settings: Settings) -> list[Fault]:
+    from dialer.settings import ConfigFaults, own_packs
+
+    try:
+        own_packs(settings)
+    except ConfigFaults as found:
+        return list(found.faults)
     return []
 
 

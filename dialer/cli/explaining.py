@@ -32,6 +32,8 @@ SAID = {
     "trunk_config": "the assistant, its trunk or the campaign's rules are not ready, or the carrier refuses our configuration",
     "window": "outside the call window",
 }
+OWN = "campaign"
+"""The rule that needs no naming."""
 ENDS = "the campaign ends before; move its end"
 """What `window` means without a time."""
 LIMITS = {
@@ -71,7 +73,7 @@ def print_preflight(seen: Preflight, json: bool) -> None:
         return
     counts = ("contacts", "dialable_now", "starting", "later", "next_at", "blocked", "never_callable", "under_way", "done")
     print_fields({name: getattr(seen, name) for name in counts})
-    _print_groups((*seen.later_by_reason, *seen.blocked_by_reason), "\nNot now")
+    _print_groups((*seen.later_by_reason, *seen.blocked_by_reason, *seen.never_by_rule), "\nNot now")
     end = seen.estimate.finish_at
     print(
         f"\nEstimated finish: {_time(end) if end else 'not within 90 days, or not before the campaign ends'}\n{seen.estimate.how}"
@@ -87,22 +89,24 @@ def _waits(waits: Mapping[str, Any] | None, status: str) -> str | None:
     if waits is None:
         return "nothing" if status == "running" else None
     until = waits["until"]
-    said = _said(waits["reason"], until)
+    said = _said(waits["reason"], until, waits.get("rule"))
     return f"{said}, until {_time(until)}" if until else said
 
 
-def _said(reason: str, until: datetime | None) -> str:
-    return ENDS if reason == "window" and until is None else SAID.get(reason, reason)
+def _said(reason: str, until: datetime | None, rule: str | None) -> str:
+    said = ENDS if reason == "window" and until is None else SAID.get(reason, reason)
+    return said if rule in (None, OWN) else f"{said}, by {rule}"
 
 
 def _print_groups(groups: Sequence[Group], title: str) -> None:
     if groups:
-        rows = [(g.contacts, _said(g.reason, g.until) if g.reason else READY, g.until) for g in groups]
+        rows = [(g.contacts, _said(g.reason, g.until, g.rule) if g.reason else READY, g.until) for g in groups]
         print_table(("contacts", "wait for", "until (first of them)"), rows, title=title)
 
 
 def _plain(group: Group) -> dict[str, Any]:
-    return {"reason": group.reason, "contacts": group.contacts, "until": group.until}
+    plain = {"reason": group.reason, "contacts": group.contacts, "until": group.until}
+    return plain | ({} if group.rule is None else {"rule": group.rule})
 
 
 def _time(at: datetime) -> str:

@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dialer.cli.context import ConfigOption, JsonOption, on_house
+from dialer.cli.context import ConfigOption, JsonOption, on_house, on_means
+
+PacksOption = Annotated[
+    str | None, typer.Option("--policy-packs", help='Ids of policy packs that hold for all its calls, with commas; "" for none.')
+]
 
 if TYPE_CHECKING:
+    from dialer.api.context import ApiContext
     from dialer.app import House
     from dialer.store.teams import Team
 
@@ -25,6 +30,7 @@ def create(
     max_concurrent_calls: Annotated[
         int | None, typer.Option(help="Most calls at once, over all its campaigns; no limit if left out.", min=1)
     ] = None,
+    policy_packs: PacksOption = None,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -33,14 +39,24 @@ def create(
     from dialer.flows.teams import create_team
 
     def work(h: House) -> Coroutine[Any, Any, Team]:
-        return create_team(h.database, name=name, default_region=region, max_concurrent_calls=max_concurrent_calls)
+        return create_team(
+            h.database,
+            name=name,
+            default_region=region,
+            max_concurrent_calls=max_concurrent_calls,
+            policy_packs=_ids(policy_packs or ""),
+        )
 
     (print_json if json else print_fields)(_shown(on_house(config, work)))
 
 
+def _ids(text: str) -> list[str]:
+    return [id.strip() for id in text.split(",") if id.strip()]
+
+
 def _shown(team: Team) -> dict[str, Any]:
     names = ("id", "name", "default_region", "max_concurrent_calls")
-    return {name: getattr(team, name) for name in names}
+    return {**{name: getattr(team, name) for name in names}, "policy_packs": list(team.policy_packs)}
 
 
 @app.command()
@@ -50,21 +66,28 @@ def edit(
         int | None, typer.Option(help="Most calls at once, over all its campaigns. Fewer than there are ends none.", min=1)
     ] = None,
     no_limit: Annotated[bool, typer.Option("--no-limit", help="No limit of the team's own on calls at once.")] = False,
+    policy_packs: PacksOption = None,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Change how many calls at once a team may have. It holds from the answer on."""
+    """Change how many calls at once a team may have, or by which policy packs. It holds from the answer on."""
     from dialer.cli.output import print_fields, print_json
+    from dialer.flows.team_packs import set_policy_packs
     from dialer.flows.teams import find_team, limit_team
 
-    if no_limit == (max_concurrent_calls is not None):
-        raise typer.BadParameter("give either --max-concurrent-calls with a number, or --no-limit")
+    limits = no_limit + (max_concurrent_calls is not None)
+    if limits > 1 or (not limits and policy_packs is None):
+        raise typer.BadParameter("give --max-concurrent-calls with a number or --no-limit, or --policy-packs")
 
-    async def work(h: House) -> Team:
+    async def work(h: ApiContext) -> Team:
         found = await find_team(h.database, team)
-        return await limit_team(h.database, h.ringer, h.clock.sleep, team_id=found.id, max_concurrent_calls=max_concurrent_calls)
+        if policy_packs is not None:
+            found = await set_policy_packs(h, found.id, _ids(policy_packs))
+        if limits:
+            found = await limit_team(h.database, h.ringer, h.pause, team_id=found.id, max_concurrent_calls=max_concurrent_calls)
+        return found
 
-    (print_json if json else print_fields)(_shown(on_house(config, work)))
+    (print_json if json else print_fields)(_shown(on_means(config, work)))
 
 
 @app.command("list")
@@ -77,5 +100,6 @@ def list_(config: ConfigOption = None, json: JsonOption = False) -> None:
     if json:
         print_json([_shown(each) for each in teams])
     else:
-        columns = ("id", "name", "region", "calls at once")
-        print_table(columns, [(t.id, t.name, t.default_region, t.max_concurrent_calls or "any") for t in teams])
+        columns = ("id", "name", "region", "calls at once", "policy packs")
+        rows = [(t.id, t.name, t.default_region, t.max_concurrent_calls or "any", ", ".join(t.policy_packs)) for t in teams]
+        print_table(columns, rows)

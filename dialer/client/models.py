@@ -13,6 +13,15 @@ class CompanyRef(TypedDict):
     name: str
 
 
+class Whereabouts(TypedDict):
+    """`zones_from`: contact, region, number, country or unknown; `regions_from`: contact, number or unknown."""
+
+    zones: list[str]
+    zones_from: str
+    regions: list[str]
+    regions_from: str
+
+
 class Contact(TypedDict):
     id: str
     team_id: str
@@ -30,6 +39,7 @@ class Contact(TypedDict):
     timezone: str | None
     preferred_contact_method: str | None
     do_not_call: bool
+    place: Whereabouts
     notes: str | None
     custom_fields: dict[str, Any]
     tags: list[str]

@@ -57,6 +57,7 @@ class Turn:
     expected_outcome: Outcome | None
     progress: Progress
     reason: str | None = None
+    rule: str | None = None
     counted: bool = False
     excused: bool = False
     reached: bool = False

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from dialer.domain.calendar import HolidayCalendar
 from dialer.domain.instant import Instant
 from scheduler.backoff import Mode
-from scheduler.windows import CallWindow, Hours, daily
+from scheduler.places import Place
+from scheduler.policies import CallHours, ZonePolicy, check
+from scheduler.windows import CallWindow, Hours, Walls, daily
 from scheduler.zones import is_zone
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -27,7 +29,6 @@ CLOCK_MARGIN_SECONDS = 60
 
 UNSUPPORTED = frozenset(
     {
-        "policy_packs",
         "frequency_caps",
         "use_secondary_phone",
     }
@@ -58,6 +59,20 @@ Minutes = Annotated[int, Field(ge=0, le=10080)]
 Attempts = Annotated[int, Field(ge=1, le=50)]
 
 
+def _pack(id: str) -> str:
+    check(id)
+    return id
+
+
+def _zone_policy(value: Any) -> Any:
+    return POLICIES_IN_CAMEL.get(value, value) if isinstance(value, str) else value
+
+
+POLICIES_IN_CAMEL = {"requireExplicitZone": "require_explicit_zone", "campaignZone": "campaign_zone"}
+
+PackId = Annotated[str, AfterValidator(_pack)]
+
+
 class DayHours(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     start: str
@@ -80,7 +95,8 @@ class CampaignSettings(BaseModel):
     holiday_calendar: Annotated[HolidayCalendar | None, OFF] = None
     scheduled_end_at: Annotated[Instant | None, OFF] = None
     contact_expiry_days: Annotated[Days | None, OFF] = None
-    zone_policy: Literal["strictest"] = "strictest"
+    policy_packs: Annotated[tuple[PackId, ...] | None, OFF] = None
+    zone_policy: Annotated[ZonePolicy, BeforeValidator(_zone_policy)] = "strictest"
     retry_delay_minutes_no_answer: Minutes | None = None
     retry_delay_minutes_busy: Minutes | None = None
     retry_delay_minutes_error: Minutes | None = None
@@ -132,15 +148,14 @@ class RetryPolicy:
 class CampaignRules:
     """Everything the planner, the preflight and the retry decision need to know of a campaign.
 
-    `zone` None: the window is read in each contact's own zones. `ends`: from then on no call starts and no phone rings; None =
-    never. `expiry`: how long after its enrolment a contact that waits is still called; None = for ever. `sticky`: whoever was
-    called sees the same number again; `local_presence`: one of his own area comes before the others. Seconds everywhere but in
-    `retry`.
+    `hours`: the window, where it is read, and what the packs of campaign and team add. `ends`: from then on no call starts and
+    no phone rings; None = never. `expiry`: how long after its enrolment a contact that waits is still called; None = for ever.
+    `sticky`: whoever was called sees the same number again; `local_presence`: one of his own area comes before the others.
+    Seconds everywhere but in `retry`.
     """
 
     version: int
-    window: CallWindow
-    zone: str | None
+    hours: CallHours
     ring_seconds: int
     limit_seconds: int
     weight: int
@@ -165,9 +180,9 @@ class CampaignRules:
         """From when on a contact that was enrolled then is not called any more; None = never."""
         return None if self.expiry is None else enrolled_at + self.expiry
 
-    def zones(self, of_contact: tuple[str, ...]) -> tuple[str, ...]:
-        """Where the window is read for a contact that may be in these zones; empty = unknown, and then never open."""
-        return of_contact if self.zone is None else (self.zone,)
+    def walls(self, place: Place, now: datetime) -> Walls:
+        """The clocks that must show an open time before a contact at this place is called; none = never open."""
+        return self.hours.walls(place, now)
 
 
 def _window(start: str, end: str, settings: CampaignSettings) -> CallWindow:
@@ -191,17 +206,25 @@ def end_of(row: Mapping[str, Any]) -> datetime | None:
 
 
 def rules_of(row: Mapping[str, Any]) -> CampaignRules:
-    """The rules of a campaign's row. Raises ValueError (pydantic's included) when a window, a zone or a setting is unreadable:
-    such a campaign is not dialled."""
+    """The rules of a campaign's row; `team_policy_packs` in it are those of its team. Raises ValueError (pydantic's included)
+    when a window, a zone or a setting is unreadable: such a campaign is not dialled."""
     settings = CampaignSettings.model_validate(row["settings"])
     zone = row["call_window_timezone"]
     if not is_zone(zone):
         raise ValueError(f"call_window_timezone {zone!r} is not a time zone; write an IANA name such as America/New_York")
+    packs = tuple(dict.fromkeys((*row.get("team_policy_packs", ()), *(settings.policy_packs or ()))))
+    for pack in packs:
+        check(pack)
     error = settings.retry_delay_minutes_error
     return CampaignRules(
         version=row["rules_version"],
-        window=_window(row["call_window_start"], row["call_window_end"], settings),
-        zone=None if settings.use_contact_timezone_for_call_window else zone,
+        hours=CallHours(
+            window=_window(row["call_window_start"], row["call_window_end"], settings),
+            zone=None if settings.use_contact_timezone_for_call_window else zone,
+            campaign_zone=zone,
+            zone_policy=settings.zone_policy,
+            packs=packs,
+        ),
         ring_seconds=settings.ring_timeout_seconds,
         limit_seconds=settings.max_call_duration_minutes * 60,
         weight=settings.priority,

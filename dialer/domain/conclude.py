@@ -97,11 +97,12 @@ def recall(
     never: Disposition | None = None,
     fault: Fault | None = None,
     cause: str | None = None,
+    rule: str | None = None,
 ) -> Turn:
     """Take back an attempt that was certainly not placed: no attempt counted; the contact waits until `at`, or is skipped: by
-    `never`, or because it was forbidden meanwhile."""
+    `never`, or because it was forbidden meanwhile. `rule`: whose window it is, where that is the reason."""
     became = replace(was.progress, state=AttemptState.RECALLED, outcome=None, fault=fault, cause=cause, ended_at=now)
-    turn = Turn(was.attempt, was.campaign, was.scopes, was.progress.state, was.progress.outcome, became, reason=reason)
+    turn = Turn(was.attempt, was.campaign, was.scopes, was.progress.state, was.progress.outcome, became, reason=reason, rule=rule)
     if never is not None:
         return replace(turn, enrolment=ContactStatus.SKIPPED, enrolment_outcome=never)
     if _forbidden(was):

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dialer.domain.campaign import CampaignRules
-from scheduler.windows import closes_at, next_start
+from scheduler.places import Place
+from scheduler.windows import Walls, closes_at, next_start
 
 HORIZON = timedelta(days=90)
 """Beyond this nothing is foretold."""
@@ -19,9 +20,9 @@ HORIZON = timedelta(days=90)
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """`contacts` people in the same zones, none to be called before `earliest` (UTC)."""
+    """`contacts` people at the same place, none to be called before `earliest` (UTC)."""
 
-    zones: tuple[str, ...]
+    place: Place
     contacts: int
     earliest: datetime
 
@@ -30,7 +31,7 @@ class Crowd:
 class _Queue:
     """One crowd on its way: `turns` is when it opens, while it is shut, or when it shuts, while it is open."""
 
-    zones: tuple[str, ...]
+    walls: Walls
     left: float
     opens: datetime
     shuts: datetime | None
@@ -63,17 +64,17 @@ def finish(crowds: Iterable[Crowd], rules: CampaignRules, per_second: float, now
 
 
 def _queue(crowd: Crowd, rules: CampaignRules, now: datetime) -> _Queue | None:
-    queue = _Queue(rules.zones(crowd.zones), float(crowd.contacts), now, None)
+    queue = _Queue(rules.walls(crowd.place, now), float(crowd.contacts), now, None)
     return queue if crowd.contacts > 0 and _reopen(queue, rules, max(now, crowd.earliest)) else None
 
 
 def _reopen(queue: _Queue, rules: CampaignRules, at: datetime) -> bool:
     """Find the next span in which calls may start, from `at` on; False when there is none."""
-    opens = next_start(rules.window, queue.zones, at, rules.margin)
+    opens = next_start(queue.walls, at, rules.margin)
     last = rules.last_start
     if opens is None or (last is not None and opens >= last):
         return False
-    closes = closes_at(rules.window, queue.zones, opens)
+    closes = closes_at(queue.walls, opens)
     queue.opens = opens
     ends = [end for end in (closes and closes - timedelta(seconds=rules.margin), last) if end is not None]
     queue.shuts = min(ends, default=None)

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from dialer.domain.errors import Invalid
 from dialer.domain.number_plans import BLOCK_DIGITS, is_block
-from scheduler.zones import telling_digits
+from scheduler.places import telling_digits
 
 E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 LONGEST_WRITTEN = 60
@@ -32,8 +32,8 @@ SURELY_SHORT_CODE, LONGEST_SHORT_CODE = 4, 6
 
 @dataclass(frozen=True, slots=True)
 class Phone:
-    """A number that may be dialled, in E.164. `telling` are those of its first digits that tell its zones
-    (`scheduler.zones.telling_digits`)."""
+    """A number that may be dialled, in E.164. `telling` are those of its first digits that tell where it
+    may ring (`scheduler.places.telling_digits`)."""
 
     number: str
     telling: str = field(default="", compare=False)

@@ -13,7 +13,8 @@ from typing import TypeAlias
 
 from dialer.domain.campaign import CampaignRules
 from dialer.domain.machine import CampaignStatus
-from scheduler.windows import closes_at, next_start
+from scheduler.places import Place
+from scheduler.windows import closes_at, next_start, shut_by
 
 LASTING = timedelta(days=1)
 """How long a permit holds at the most when the window never closes."""
@@ -58,7 +59,7 @@ class Facts:
     campaign_status: CampaignStatus
     pause_reason: str | None
     rules: CampaignRules | None
-    zones: tuple[str, ...]
+    place: Place
     to_number: str | None
     do_not_call: bool
     suppressed_until: datetime | None
@@ -86,15 +87,18 @@ class Go:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Not now; `until` None = until somebody does something about it, such as moving the campaign's end."""
+    """Not now; `until` None = until somebody does something about it, such as moving the campaign's end. `rule`: whose it is,
+    where several could be: "campaign", or a pack's such as "us-states/2024-06 AL"."""
 
     reason: Reason
     until: datetime | None = None
+    rule: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Never:
     reason: Reason
+    rule: str | None = None
 
 
 Verdict: TypeAlias = Go | Wait | Never
@@ -123,12 +127,16 @@ def _never(facts: Facts, now: datetime) -> Never | None:
         return Never(Reason.ENDED)
     if facts.expires_at is not None and facts.expires_at <= now:
         return Never(Reason.EXPIRED)
-    if (
-        facts.rules is not None
-        and next_start(facts.rules.window, facts.rules.zones(facts.zones), now, facts.rules.margin) is None
-    ):
-        return Never(Reason.NEVER_CALLABLE)
+    if facts.rules is not None:
+        walls = facts.rules.walls(facts.place, now)
+        if next_start(walls, now, facts.rules.margin) is None:
+            return _never_callable(facts, facts.rules, now)
     return None
+
+
+def _never_callable(facts: Facts, rules: CampaignRules, at: datetime) -> Never:
+    rule = rules.hours.refused(facts.place) or shut_by(rules.walls(facts.place, at), at, rules.margin)
+    return Never(Reason.NEVER_CALLABLE, rule)
 
 
 def by_campaign(facts: Facts) -> Wait | None:
@@ -156,23 +164,23 @@ def _time(facts: Facts, now: datetime) -> Verdict:
         earliest, reason = facts.suppressed_until, Reason.SUPPRESSED
     if facts.next_attempt_at > earliest:
         earliest, reason = facts.next_attempt_at, facts.deferred or Reason.NEXT_ATTEMPT
-    zones = facts.rules.zones(facts.zones)
-    opens = next_start(facts.rules.window, zones, earliest, facts.rules.margin)
+    walls = facts.rules.walls(facts.place, now)
+    opens = next_start(walls, earliest, facts.rules.margin)
     if opens is None:
-        return Never(Reason.NEVER_CALLABLE)
+        return _never_callable(facts, facts.rules, earliest)
     if facts.expires_at is not None and opens >= facts.expires_at:
         return Never(Reason.EXPIRED)
     last = facts.rules.last_start
     if last is not None and opens >= last:
         return Wait(Reason.WINDOW)
     if opens > earliest:
-        earliest, reason = opens, Reason.WINDOW
+        return Wait(Reason.WINDOW, opens, shut_by(walls, earliest, facts.rules.margin))
     if reason is not None:
         return Wait(reason, earliest)
     if facts.busy:
         return Wait(Reason.NUMBER_BUSY)
     if facts.free == 0:
         return Wait(Reason.NO_FREE_SLOT)
-    closes = closes_at(facts.rules.window, zones, now)
+    closes = closes_at(walls, now)
     not_after = now + LASTING if closes is None else closes - timedelta(seconds=facts.rules.margin)
     return Go(min(at for at in (not_after, last, facts.expires_at) if at is not None))

@@ -22,7 +22,7 @@ from scheduler.clock import Clock
 PLAIN = ("id", "team_id", "campaign_id", "campaign_contact_id", "contact_id", "assistant_id", "to_number", "from_number")
 TIMES = ("placing_at", "ringing_at", "answered_at", "ended_at")
 TOLD = ("phase", "at", "received_at", "ref", "outcome", "fault", "cause", "sip", "q850", "data")
-TURNED = ("at", "before", "after", "reason", "actor")
+TURNED = ("at", "before", "after", "reason", "rule", "actor")
 
 
 async def list_calls(

@@ -23,7 +23,8 @@ from dialer.store.database import Database
 from dialer.store.places import place_set_ids
 from dialer.store.receipts import promised
 from dialer.store.transaction import Transaction, reading, transaction
-from scheduler.zones import Place, candidates, is_zone
+from scheduler.places import is_subdivision, locate
+from scheduler.zones import is_zone
 
 Row: TypeAlias = Mapping[str, Any]
 
@@ -33,7 +34,8 @@ HISTORY: Final = 20
 CHANGED_MEANWHILE: Final = "The contact was changed by somebody else meanwhile; read it again and repeat your change."
 
 EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
-SUBDIVISION: Final = re.compile(r"[A-Z]{2}-[A-Z0-9]{1,3}")
+ELSEWHERE: Final = ("phone", "timezone", "region")
+"""What a contact's place follows from."""
 DEFAULTS: Final[Mapping[str, Any]] = {"lead_status": "new", "do_not_call": False, "custom_fields": {}, "tags": []}
 """What a field has that was never given, or was cleared with null."""
 
@@ -61,7 +63,7 @@ def judged(values: Mapping[str, Any], region: str) -> dict[str, Any]:
         faults["timezone"] = ["is not a time zone; write an IANA name such as America/New_York"]
     if kept.get("email") is not None and not EMAIL.fullmatch(kept["email"]):
         faults["email"] = ["is not an email address; write it as name@example.com"]
-    if kept.get("region") is not None and not SUBDIVISION.fullmatch(kept["region"]):
+    if kept.get("region") is not None and not is_subdivision(kept["region"]):
         faults["region"] = ["is not a subdivision; write its ISO 3166-2 code such as US-CA"]
     if faults:
         raise Invalid(faults)
@@ -80,7 +82,7 @@ async def prepare(database: Database, team_id: str, values: Mapping[str, Any]) -
     """The whole row of a new contact, judged and placed, to be handed to `add`. Raises Invalid."""
     kept = judged({**DEFAULTS, **values}, await _region(database, team_id))
     await custom_fields.check(database, team_id, kept["custom_fields"])
-    return {**kept, "team_id": team_id, **await _placed(database, kept.get("timezone"), kept.get("phone"))}
+    return {**kept, "team_id": team_id, **await _placed(database, kept)}
 
 
 async def add(on: Transaction, prepared: Mapping[str, Any]) -> str:
@@ -105,21 +107,20 @@ async def get(database: Database, team_id: str, contact_id: str) -> tuple[Row, l
 async def change(means: Means, team_id: str, actor: str, contact_id: str, values: Mapping[str, Any]) -> Row:
     """Set the given fields, null clears. Raises Invalid, NotFound.
 
-    Calls that were not placed yet follow at once: with do-not-call their enrolments are skipped, with another number or zone they
-    take that over.
-    """
+    Calls that were not placed yet follow at once: with do-not-call their enrolments are skipped, with another number, zone or
+    region they take that over."""
     database, now = means.database, means.clock.now()
     kept = judged(values, await _region(database, team_id))
     await custom_fields.check(database, team_id, kept.get("custom_fields"))
     async with reading(database) as on:
         before = await _found(on, team_id, contact_id)
-    moves = any(name in kept and kept[name] != before[name] for name in ("phone", "timezone"))
+    moves = any(name in kept and kept[name] != before[name] for name in ELSEWHERE)
     if moves:
-        kept |= await _placed(database, kept.get("timezone", before["timezone"]), kept.get("phone", before["phone"]))
+        kept |= await _placed(database, {**before, **kept})
     stops = bool(kept.get("do_not_call"))
     async with transaction(database, actor) as on:
         held, locked = await _hold(on, team_id, contact_id, waiting=moves or stops)
-        if {"phone", "timezone"} & kept.keys() and (locked["phone"], locked["timezone"]) != (before["phone"], before["timezone"]):
+        if kept.keys() & set(ELSEWHERE) and any(locked[name] != before[name] for name in ELSEWHERE):
             raise Conflict(CHANGED_MEANWHILE)
         await _check_company(on, team_id, kept)
         await contacts.change(on, contact_id, now, kept)
@@ -141,7 +142,7 @@ async def erase(means: Means, team_id: str, actor: str, contact_id: str) -> None
     async with reading(means.database) as on:
         if await contacts.find(on, team_id, contact_id) is None:
             raise _unknown(contact_id)
-    nowhere = await _placed(means.database, None, None)
+    nowhere = await _placed(means.database, {})
     now = means.clock.now()
     async with transaction(means.database, actor) as on:
         if await contacts.lock(on, team_id, contact_id) is None:
@@ -170,10 +171,10 @@ async def _hold(on: Transaction, team_id: str, contact_id: str, *, waiting: bool
     return held
 
 
-async def _placed(database: Database, timezone: str | None, phone: str | None) -> dict[str, Any]:
-    place: Place = candidates(timezone, phone)
-    ids = await place_set_ids(database.pool, [place.zones])
-    return {"place_set_id": ids[place.zones], "place_source": place.source}
+async def _placed(database: Database, told: Row) -> dict[str, Any]:
+    place = locate(told.get("timezone"), told.get("region"), told.get("phone"))
+    ids = await place_set_ids(database.pool, [place])
+    return {"place_set_id": ids[place], "place_source": place.source}
 
 
 async def _region(database: Database, team_id: str) -> str:

@@ -32,7 +32,7 @@ from dialer.store.database import Pool
 from dialer.store.places import place_set_ids
 from dialer.store.receipts import promised
 from dialer.store.transaction import Transaction, reading, transaction
-from scheduler.zones import candidates
+from scheduler.places import locate
 
 SOURCE = "call"
 """Where a contact comes from that nobody had before the call."""
@@ -124,12 +124,13 @@ async def call_now(means: Calling, team: str, actor: str, asked: DirectCall) -> 
         await campaigns.lock(on, _scopes(team, asked.assistant, ready))
         place = await _place_of(on, team, contact, ready)
         enrolment = await direct.enrol(on, campaign, team, contact, ready.to_number, place, now)
+        rules = await _rules(on, team, values)
         ground = await ground_of(on, campaign, means.trunks, now)
         verdict = preflight((await facts_of(on, ground, [enrolment]))[enrolment], now)
         if not isinstance(verdict, Go):
             raise _not_now(verdict)
         pool = await direct.hot(on)
-        book = LedgerBook(pool, rung, means.clock, means.trunks, _OneRule(pool, campaign, rules_of(values)))
+        book = LedgerBook(pool, rung, means.clock, means.trunks, _OneRule(pool, campaign, rules))
         if not await book.run(campaign):
             raise _not_now(Wait(Reason.NUMBER_BUSY))  # the only law that the preflight could not see under the locks
         await direct.spend(on, campaign)
@@ -154,9 +155,9 @@ async def _prepared(means: Calling, team: str, asked: DirectCall) -> _Means:
         newcomer = await contacts.prepare(
             means.database, team, {"first_name": "", "last_name": "", "phone": number, "source": SOURCE}
         )
-    elif row["phone"] != number:  # the second number may be in other zones than the first
-        zones = candidates(row["timezone"], number).zones
-        elsewhere = (await place_set_ids(means.database.pool, [zones]))[zones]
+    elif row["phone"] != number:  # the second number may be elsewhere than the first
+        place = locate(row["timezone"], row["region"], number)
+        elsewhere = (await place_set_ids(means.database.pool, [place]))[place]
     return _Means(assistant["adapter"], shown_ids, number, row["id"] if row else None, newcomer, elsewhere)
 
 
@@ -195,6 +196,16 @@ async def _place_of(on: Transaction, team: str, contact: str, ready: _Means) -> 
         raise Conflict("The contact was changed by somebody else meanwhile; ask for the call again.")
     place: int = row["place_set_id"] if ready.elsewhere is None else ready.elsewhere
     return place
+
+
+async def _rules(on: Transaction, team: str, values: Mapping[str, Any]) -> CampaignRules:
+    """By the team's policy packs, read under the team's lock, as they are changed. Raises `Conflict`."""
+    home = await teams.get(on, team)
+    assert home is not None
+    try:
+        return rules_of({**values, "team_policy_packs": home.policy_packs})
+    except ValueError as fault:
+        raise Conflict(f"The policy packs of the team cannot be kept, so nobody is called: {fault}.") from None
 
 
 def _scopes(team: str, assistant: str, ready: _Means) -> Sequence[str]:

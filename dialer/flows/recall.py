@@ -24,16 +24,16 @@ def refuse(case: Case, held: Reason | None = None) -> Turn | None:
     match verdict(case, held):
         case Go():
             return recall(standing, "stale", case.now + BREATH, case.now)
-        case Wait(reason, until):
-            return recall(standing, reason, until or case.now + BREATH, case.now)
+        case Wait(reason, until, rule):
+            return recall(standing, reason, until or case.now + BREATH, case.now, rule=rule)
         case Never(Reason.DO_NOT_CALL | Reason.SUPPRESSED as reason):
             return recall(standing, reason, case.now, case.now, never=Disposition.DO_NOT_CALL)
         case Never(Reason.NO_PHONE as reason):
             return recall(standing, reason, case.now, case.now, never=Disposition.INVALID_NUMBER)
         case Never(Reason.EXPIRED) if (expires := expires_at(case)) is not None and expires <= case.now:
             return expire(standing, case.now)
-        case Never(reason):
-            return recall(standing, reason, case.now + BREATH, case.now)
+        case Never(reason, rule):
+            return recall(standing, reason, case.now + BREATH, case.now, rule=rule)
 
 
 def verdict(case: Case, held: Reason | None = None) -> Verdict:
@@ -43,7 +43,7 @@ def verdict(case: Case, held: Reason | None = None) -> Verdict:
         campaign_status=stand.campaign_status,
         pause_reason=stand.pause_reason,
         rules=case.rules,
-        zones=case.zones,
+        place=case.place,
         to_number=stand.phone,
         do_not_call=stand.standing.do_not_call,
         suppressed_until=stand.standing.suppressed_until,

@@ -23,6 +23,7 @@ from dialer.store.database import Pool
 from dialer.telemetry import metrics
 from scheduler.clock import Clock
 from scheduler.pacing import Allowance
+from scheduler.places import Place
 from scheduler.planner import CampaignView, Lane, Plan, Snapshot, plan
 from scheduler.ticker import Carried
 
@@ -33,12 +34,12 @@ log = logging.getLogger(__name__)
 
 
 class RulesReader:
-    """Campaigns' rules and place sets' zones, read once."""
+    """Campaigns' rules and place sets, read once."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._rules: dict[str, tuple[int, CampaignRules | None]] = {}
-        self._zones: dict[int, tuple[str, ...]] = {}
+        self._places: dict[int, Place] = {}
 
     async def rules(self, versions: Mapping[str, int]) -> dict[str, CampaignRules]:
         """Campaign id → rules at this version or a newer one; unreadable ones are left out."""
@@ -50,12 +51,12 @@ class RulesReader:
             del self._rules[next(iter(self._rules))]
         return {id: rules for id, rules in found.items() if rules is not None}
 
-    async def zones(self, place_sets: Collection[int]) -> Mapping[int, tuple[str, ...]]:
-        """Place set → zones; more than was asked for, perhaps."""
-        unknown = set(place_sets) - self._zones.keys()
+    async def places(self, place_sets: Collection[int]) -> Mapping[int, Place]:
+        """Place set → place; more than was asked for, perhaps."""
+        unknown = set(place_sets) - self._places.keys()
         if unknown:
-            self._zones |= await claims.zones(self._pool, unknown)
-        return self._zones
+            self._places |= await claims.places(self._pool, unknown)
+        return self._places
 
 
 def _read(row: Mapping[str, object]) -> CampaignRules | None:
@@ -99,13 +100,13 @@ class LedgerBook:
             self._seen = {}
             return Snapshot(now, (), {})
         rules = await self._rules.rules({c.id: c.version for c in due})
-        zones = await self._rules.zones({place for c in due for place, _, _ in c.lanes})
+        places = await self._rules.places({place for c in due for place, _, _ in c.lanes})
         self._seen = {c.id: (c, rules[c.id]) for c in due if c.id in rules}
         views: list[CampaignView] = []
         free: dict[str, int] = {}
         reopens: dict[str, float] = {}
         for c, own in self._seen.values():
-            views.append(_view(c, own, zones))
+            views.append(_view(c, own, places))
             free.update(c.rooms)
             reopens.update((key, wait) for key, wait in c.held.items() if wait > 0)
         paced = await self._paced.look(views) if self._paced is not None and as_if is None else {}
@@ -184,21 +185,20 @@ def _shown(wanted: Sequence[Claim], claimed: Sequence[Claimed]) -> dict[str, Cou
     return shown
 
 
-def _view(c: DueCampaign, rules: CampaignRules, zones: Mapping[int, tuple[str, ...]]) -> CampaignView:
+def _view(c: DueCampaign, rules: CampaignRules, places: Mapping[int, Place]) -> CampaignView:
     return CampaignView(
         id=c.id,
         team=c.team,
         trunk=c.trunk,
         weight=rules.weight,
-        window=rules.window,
-        zone=rules.zone,
+        hours=rules.hours,
         margin=rules.margin,
         scopes=c.scopes,
         run_remaining=None,  # the campaign's scope holds what is left of a run, and its room says so
         # As many as the workers' buckets let through: of more, those that waited in vain would be taken back.
         calls_per_second=None if rules.calls_per_second is None else SHARE * rules.calls_per_second,
         caller_ids=c.numbers,
-        lanes=tuple(Lane(place, zones[place], priority, pending) for place, priority, pending in c.lanes),
+        lanes=tuple(Lane(place, places[place], priority, pending) for place, priority, pending in c.lanes),
         live=c.live,
         last_start=rules.last_start,
         ties=rules.local_presence or (rules.sticky and c.retries),

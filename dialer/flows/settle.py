@@ -28,6 +28,7 @@ from dialer.store.attempts import Stand, Turned
 from dialer.store.database import Pool
 from dialer.telemetry import metrics
 from scheduler.clock import Clock
+from scheduler.places import Place
 
 ROUNDS = 2
 """How often a turn is tried, because of a lost race or a locked scope, before the sweep has to find it: others wait meanwhile."""
@@ -40,11 +41,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One attempt as it stands, with its campaign's rules (None = unreadable) and the zones of its number."""
+    """One attempt as it stands, with its campaign's rules (None = unreadable) and where its number may ring."""
 
     stand: Stand
     rules: CampaignRules | None
-    zones: tuple[str, ...]
+    place: Place
     now: datetime
 
 
@@ -170,14 +171,14 @@ class Settler:
 
     async def _decide_on(self, wishes: Mapping[int, _Wish], stands: Mapping[str, Stand], now: datetime) -> dict[int, Turn]:
         rules = await self._rules.rules({s.standing.campaign: s.campaign_version for s in stands.values()})
-        zones = await self._rules.zones({s.place_set for s in stands.values()})
+        places = await self._rules.places({s.place_set for s in stands.values()})
         turns = {}
         for index, wish in wishes.items():
             stand = stands.get(wish.attempt)
             if stand is None:
                 continue
             try:
-                case = Case(stand, rules.get(stand.standing.campaign), zones[stand.place_set], now)
+                case = Case(stand, rules.get(stand.standing.campaign), places[stand.place_set], now)
                 turn = wish.decide(case)
             except Exception:  # one attempt that cannot be decided must not hold up the others in the batch
                 log.exception("attempt %s: nothing could be decided; the sweep asks again", wish.attempt)

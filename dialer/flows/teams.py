@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 
 from dialer.domain.errors import Conflict, Invalid, NotFound
@@ -10,6 +10,7 @@ from dialer.domain.fence import FENCE_SECONDS
 from dialer.domain.keys import SCOPES, SHOWN, ApiKey, hashed, new_key
 from dialer.domain.phone import is_region
 from dialer.flows.ring import Ringer
+from dialer.flows.team_packs import judged
 from dialer.store import audit, keys, teams
 from dialer.store.campaigns import lock
 from dialer.store.database import Database
@@ -19,7 +20,13 @@ from dialer.store.transaction import reading, transaction
 
 
 async def create_team(
-    database: Database, *, name: str, default_region: str = "US", max_concurrent_calls: int | None = None, actor: str = "cli"
+    database: Database,
+    *,
+    name: str,
+    default_region: str = "US",
+    max_concurrent_calls: int | None = None,
+    policy_packs: Sequence[str] = (),
+    actor: str = "cli",
 ) -> Team:
     """`default_region` (ISO 3166-1, two letters) is where numbers without a country code are read. Raises Invalid, Conflict."""
     name, default_region = name.strip(), default_region.upper()
@@ -27,9 +34,16 @@ async def create_team(
         raise Invalid({"name": "is empty; give the team a name"})
     if not is_region(default_region):
         raise Invalid({"defaultRegion": "is not a country with telephone numbers; write its two letters such as US or DE"})
+    packs = judged(policy_packs)
     async with transaction(database, actor) as on:
         try:
-            team = await teams.add(on, name=name, default_region=default_region, max_concurrent_calls=max_concurrent_calls)
+            team = await teams.add(
+                on,
+                name=name,
+                default_region=default_region,
+                max_concurrent_calls=max_concurrent_calls,
+                policy_packs=packs,
+            )
         except Taken:
             raise Conflict(f"name: there is already a team {name!r}; choose another name.") from None
         await audit.record(on, team_id=team.id, actor=actor, action="team.created", entity_id=team.id)

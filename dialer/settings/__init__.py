@@ -12,12 +12,14 @@ from dialer.settings.model import (
     Embedded,
     Http,
     Logging,
+    Policies,
     Redis,
     Scheduler,
     Settings,
     Trunk,
     Worker,
 )
+from dialer.settings.packs import own_packs
 
 __all__ = [
     "ConfigFaults",
@@ -27,6 +29,7 @@ __all__ = [
     "Fault",
     "Http",
     "Logging",
+    "Policies",
     "Redis",
     "Scheduler",
     "Settings",
@@ -34,4 +37,5 @@ __all__ = [
     "Worker",
     "find_file",
     "load",
+    "own_packs",
 ]

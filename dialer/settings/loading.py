@@ -50,7 +50,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
                 faults.append(found)
             else:
                 entries[secret] = found
-        elif key == ("embedded", "data_dir") and isinstance(entry.value, str):
+        elif key in (("embedded", "data_dir"), ("policies", "folder")) and isinstance(entry.value, str):
             entries[key] = Entry(absolute(Path(entry.value), entry.base, environ), entry.source, entry.base)
     try:
         settings = Settings.model_validate(_nest(entries))

@@ -148,6 +148,12 @@ class DirectCalls(Section):
         return self
 
 
+class Policies(Section):
+    """`folder` holds policy packs of the operator's own, a .toml file each; None = only those that come with the dialer."""
+
+    folder: Path | None = None
+
+
 class Worker(Section):
     """The processes that place calls, and how many jobs each runs at once."""
 
@@ -212,5 +218,6 @@ class Settings(Section):
     scheduler: Scheduler = Scheduler()
     worker: Worker = Worker()
     direct_calls: DirectCalls = DirectCalls()
+    policies: Policies = Policies()
     logging: Logging = Logging()
     adapters: Mapping[TrunkName, Trunk] = Field(default_factory=_default_trunks)

@@ -187,7 +187,7 @@ async def turn(pool: Pool, turns: Sequence[Turn], told: Sequence[tuple[str, Call
             [t.counted for t in turns], [q.ringing_at for q in p], [q.answered_at for q in p], [q.ended_at for q in p],
             [t.enrolment for t in turns], [t.enrolment_outcome for t in turns], [t.next_at for t in turns],
             [t.excused for t in turns], [t.reached for t in turns], [_mapping(q.result) for q in p],
-            [None if q.outcome is None else sign_of(q.outcome) for q in p], *events,
+            [None if q.outcome is None else sign_of(q.outcome) for q in p], [t.rule for t in turns], *events,
         )  # fmt: skip
     return [Turned(r["id"], r["campaign_id"], r["freed"], tuple(r["bells"])) for r in rows]
 

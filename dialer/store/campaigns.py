@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 from sqlalchemy import ColumnElement, Select, and_, func, insert, select, true, tuple_, update
 
 from dialer.domain.cursor import After
+from dialer.domain.machine import FINAL_CAMPAIGN
 from dialer.store.claims import Claimed
 from dialer.store.database import Pool
 from dialer.store.rows import Row, all_rows, row_or_none
@@ -131,13 +132,14 @@ async def lock_one(on: Transaction, campaign: str) -> None:
     await lock(on, [f"campaign:{campaign}"])
 
 
-async def lock_with_queued(on: Transaction, campaigns_: Collection[str]) -> list[str]:
-    """Lock campaigns with every scope that an attempt waiting to be dialled in them holds; the keys that are held now.
+async def lock_with_queued(on: Transaction, campaigns_: Collection[str], also: Collection[str] = ()) -> list[str]:
+    """Lock campaigns with every scope that an attempt waiting to be dialled in them holds, and `also` these; the keys that are
+    held now.
 
     What is released between the reading and the locking may hold more: then the locks are let go and taken anew with those,
     for they are taken in order or not at all. Past `LOCK_ROUNDS` such an attempt is left to the fence and the sweep.
     """
-    keys = await keys_with_queued(on, campaigns_)
+    keys = await keys_with_queued(on, campaigns_) | set(also)
     for _ in range(LOCK_ROUNDS):
         savepoint = await on.begin_nested()
         await lock(on, keys)
@@ -161,6 +163,18 @@ async def keys_with_queued(on: Transaction, campaigns_: Collection[str]) -> set[
     )
     held = set((await on.execute(read, {"campaigns": list(campaigns_)})).scalars())
     return held | {f"campaign:{campaign}" for campaign in campaigns_}
+
+
+async def unfinished(on: Transaction, team: str) -> list[str]:
+    """The team's campaigns that may call again, direct calls too."""
+    wanted = (campaigns.c.team_id == team, campaigns.c.status.not_in(FINAL_CAMPAIGN))
+    return list((await on.execute(select(campaigns.c.id).where(*wanted))).scalars())
+
+
+async def renew_rules(on: Transaction, campaigns_: Collection[str], now: datetime) -> None:
+    """What was released by their rules so far is not placed any more."""
+    renewed = {"rules_version": campaigns.c.rules_version + 1, "updated_at": now}
+    await on.execute(update(campaigns).where(campaigns.c.id.in_(sorted(campaigns_))).values(**renewed))
 
 
 async def released(on: Transaction, campaign: str, since: datetime, until: datetime) -> list[Claimed]:

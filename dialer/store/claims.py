@@ -13,9 +13,11 @@ import asyncpg
 from adapters.failpoints import failpoint_during
 from dialer.domain.campaign import CampaignRules
 from dialer.store.database import Pool
+from dialer.store.places import place_of
 from dialer.store.statements import fetch, fetch_locking
 from scheduler.areas import area_of
 from scheduler.matching import Callee, Offer, match, turns
+from scheduler.places import Place
 from scheduler.planner import CallerId, Release
 from scheduler.slow_start import allowed
 
@@ -148,8 +150,8 @@ async def rules(pool: Pool, campaigns: Collection[str]) -> list[asyncpg.Record]:
     return await fetch(pool, "rules", list(campaigns))
 
 
-async def zones(pool: Pool, place_sets: Collection[int]) -> dict[int, tuple[str, ...]]:
-    return {r["id"]: tuple(r["zones"]) for r in await fetch(pool, "places", list(place_sets))}
+async def places(pool: Pool, place_sets: Collection[int]) -> dict[int, Place]:
+    return {r["id"]: place_of(r) for r in await fetch(pool, "places", list(place_sets))}
 
 
 async def claim(
@@ -187,7 +189,8 @@ async def claim(
         *_columns([(campaign, lane.place_set, lane.priority, lane.not_after) for campaign, lane in lanes], 4),
         *_columns([slot[:4] for slot in ranked], 4), lasting, [_enrolled_after(c.rules, now) for c in claims],
         *_columns(begin, 2), [turn for *_, turn in ranked], *_columns(offered, 8),
-        any(c.rules.local_presence for c in claims if c.release.most), wait=wait,
+        any(c.rules.local_presence for c in claims if c.release.most),
+        [", ".join(lane.rules) or None for _, lane in lanes], wait=wait,
     )  # fmt: skip
     rows = await failpoint_during("K9", work)
     paces = {c.campaign.id: c.rules.calls_per_second for c in claims}

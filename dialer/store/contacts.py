@@ -6,18 +6,18 @@ An erased contact (`deleted_at`) is in no answer; its row is kept where past cal
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, delete, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Select, delete, func, insert, select, text, update
 
 from dialer.domain.cursor import After
 from dialer.domain.machine import FINAL_CAMPAIGN, OPEN_CONTACT
 from dialer.store.errors import InUse, laws
 from dialer.store.rows import Row, all_rows, row_or_none
-from dialer.store.tables import campaign_contacts, campaigns, companies, contacts
+from dialer.store.tables import campaign_contacts, campaigns, companies, contacts, place_sets
 from dialer.store.transaction import Transaction
 from dialer.store.written import written
 
@@ -38,9 +38,14 @@ class Filter:
     tag: str | None = None
 
 
-def _with_company() -> Select[Any]:
+def _with_surroundings() -> Select[Any]:
     own = (column for column in contacts.c if column.computed is None)
-    return select(*own, companies.c.name.label("company_name")).outerjoin(companies, companies.c.id == c.company_id)
+    place = (place_sets.c.zones, place_sets.c.regions, place_sets.c.told_by)
+    return (
+        select(*own, companies.c.name.label("company_name"), *place)
+        .outerjoin(companies, companies.c.id == c.company_id)
+        .join(place_sets, place_sets.c.id == c.place_set_id)
+    )
 
 
 FOUND = """
@@ -63,12 +68,12 @@ async def listing(
     since, last = after or (None, None)
     given = {"filters": json.dumps(filters), "limit": limit, "offset": offset, "since": since, "last": last}
     found = (await on.execute(written(FOUND), given)).one()
-    page = _with_company().where(c.id.in_(found.ids), c.team_id == wanted.team_id).order_by(c.created_at.desc(), c.id.desc())
+    page = _with_surroundings().where(c.id.in_(found.ids), c.team_id == wanted.team_id).order_by(c.created_at.desc(), c.id.desc())
     return all_rows(await on.execute(page)) if found.ids else [], found.total
 
 
 async def find(on: Transaction, team_id: str, contact_id: str) -> Row | None:
-    return _alive(row_or_none(await on.execute(_with_company().where(c.id == contact_id, c.team_id == team_id))))
+    return _alive(row_or_none(await on.execute(_with_surroundings().where(c.id == contact_id, c.team_id == team_id))))
 
 
 async def lock(on: Transaction, team_id: str, contact_id: str) -> Row | None:
@@ -103,6 +108,38 @@ async def add(on: Transaction, values: Mapping[str, Any]) -> str:
 
 async def change(on: Transaction, contact_id: str, now: datetime, values: Mapping[str, Any]) -> None:
     await on.execute(update(contacts).where(c.id == contact_id).values(**values, updated_at=now))
+
+
+def _placed(*where: ColumnElement[bool], after: str, limit: int) -> Select[Any]:
+    own = (c.id, c.timezone, c.region, c.phone, c.place_set_id)
+    return select(*own).where(*where, c.id > after).order_by(c.id).limit(limit)
+
+
+async def placed(on: Transaction, team_id: str, after: str, limit: int) -> list[Row]:
+    """Contacts of a team by their ids, with what their place follows from."""
+    there = (c.team_id == team_id, c.deleted_at.is_(None))
+    return all_rows(await on.execute(_placed(*there, after=after, limit=limit)))
+
+
+async def placed_among(on: Transaction, ids: Collection[str], after: str, limit: int) -> list[Row]:
+    """The same of these contacts."""
+    return all_rows(await on.execute(_placed(c.id.in_(ids), c.deleted_at.is_(None), after=after, limit=limit)))
+
+
+async def lock_all(on: Transaction, ids: Collection[str]) -> None:
+    """Hold these contacts until the transaction ends, in the order of an enrolment, which locks many too."""
+    held = select(c.id).where(c.id.in_(ids)).order_by(c.created_at, c.id).with_for_update()
+    await on.execute(held)
+
+
+async def put(on: Transaction, places: Mapping[str, tuple[int, str]], now: datetime) -> None:
+    """Contact id → the place set it belongs to, and how its zones are known."""
+    statement = written("""
+        update contacts c set place_set_id = w.place, place_source = w.source, updated_at = :now
+        from unnest(cast(:ids as text[]), cast(:places as integer[]), cast(:sources as text[])) w(id, place, source)
+        where c.id = w.id""")
+    sets, sources = zip(*places.values(), strict=True)
+    await on.execute(statement, {"ids": list(places), "places": list(sets), "sources": list(sources), "now": now})
 
 
 async def open_enrolments(on: Transaction, contact_id: str) -> int:

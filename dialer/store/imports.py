@@ -213,7 +213,7 @@ async def _added(on: Transaction, judge: str, source: str, team_id: str, company
 
 
 # Which rows may stop a contact's calls or move it elsewhere.
-_STIRRING: Final = {False: "(r.timezone is not null or r.do_not_call)", True: "true"}
+_STIRRING: Final = {False: "(r.timezone is not null or r.region is not null or r.do_not_call)", True: "true"}
 
 
 async def stirred_wait_in(on: Transaction, *, replace: bool) -> list[str]:
@@ -240,15 +240,14 @@ _TEXTS = ("company_id", "first_name", "last_name", *PLAIN, "lead_status")
 _TAGS = "array(select jsonb_array_elements_text(r.tags::jsonb))"
 UPDATE: Final = f"""
 with given as (
-  select contact_id, max(phone) as phone, bool_or(do_not_call) as do_not_call, {", ".join(map(_last, (*_TEXTS, "tags")))},
-         {_last("place_set_id", "timezone")}, {_last("place_source", "timezone")}
+  select contact_id, max(phone) as phone, bool_or(do_not_call) as do_not_call, {", ".join(map(_last, (*_TEXTS, "tags")))}
   from repeated group by contact_id
 ), custom as (
   select contact_id, jsonb_object_agg(e.key, e.value order by row) as fields
   from repeated, jsonb_each(custom_fields::jsonb) e group by contact_id
 )
 update contacts c
-  set {", ".join(f"{name} = coalesce(r.{name}, c.{name})" for name in (*_TEXTS, "place_set_id", "place_source"))},
+  set {", ".join(f"{name} = coalesce(r.{name}, c.{name})" for name in _TEXTS)},
       do_not_call = c.do_not_call or coalesce(r.do_not_call, false),
       custom_fields = c.custom_fields || coalesce(x.fields, '{{}}'),
       tags = case when r.tags is null then c.tags else {_TAGS} end, updated_at = :now
@@ -278,6 +277,15 @@ async def settle(on: Transaction, company_id: str | None, now: datetime, *, repl
     values: dict[str, Any] = {"now": now} | ({"company": company_id} if replace else {})
     changed = (await on.execute(written(REPLACE if replace else UPDATE), values)).all()
     return [row.id for row in changed if row.stops], [row.id for row in changed if row.moves]
+
+
+async def told_places(on: Transaction, after: str, limit: int) -> list[Row]:
+    """Contacts that were repeated with a time zone or a region, as they are now, from `after` on: for `relocate`."""
+    sql = """
+      select c.id, c.timezone, c.region, c.phone, c.place_set_id from contacts c
+      where c.id in (select r.contact_id from repeated r where r.timezone is not null or r.region is not null) and c.id > :after
+      order by c.id limit :limit"""
+    return all_rows(await on.execute(written(sql), {"after": after, "limit": limit}))
 
 
 async def finish(on: Transaction, batch: str, counts: Mapping[str, int]) -> None:

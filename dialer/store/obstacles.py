@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
+from dialer.store import places
 from dialer.store.rows import Row, all_rows, one_row, row_or_none
 from dialer.store.transaction import Transaction
 from dialer.store.written import written
@@ -15,7 +16,8 @@ async def of_campaign(on: Transaction, campaign: str) -> Row:
     the room of the scopes all its calls share, budgets left aside; below 0 where a cap was lowered; `most` is that room with no
     call under way. Null = unlimited."""
     statement = written("""
-        select c.*, s.adapter as trunk, s.outbound_enabled, own.budget, own.cap as slots, own.active as slots_used, shared.*
+        select c.*, (select t.policy_packs from teams t where t.id = c.team_id) as team_policy_packs,
+               s.adapter as trunk, s.outbound_enabled, own.budget, own.cap as slots, own.active as slots_used, shared.*
         from campaigns c join assistants s on s.id = c.assistant_id join scopes own on own.key = 'campaign:' || c.id
           cross join lateral (
             select min(x.cap - x.active) as free, min(x.cap) as most from scopes x
@@ -56,8 +58,8 @@ async def of_numbers(on: Transaction, campaign: str, now: datetime) -> list[Row]
 async def of_contacts(on: Transaction, enrolments: Collection[str], now: datetime) -> list[Row]:
     """Per enrolment what concerns it alone. `suppressed_until` far beyond any date = for ever; `busy`: the person or the number
     is being called already."""
-    statement = written("""
-        select t.id, t.status, t.reason, t.to_number, t.next_attempt_at, t.created_at, p.do_not_call, z.zones,
+    statement = written(f"""
+        select t.id, t.status, t.reason, t.to_number, t.next_attempt_at, t.created_at, p.do_not_call, {places.COLUMNS},
                (select max(coalesce(x.expires_at, 'infinity')) from suppressions x
                 where x.phone_number = t.to_number and (x.expires_at is null or x.expires_at > :now)
                   and (x.scope = 'global' or (x.scope = 'team' and x.team_id = t.team_id) or x.campaign_id = t.campaign_id))
@@ -91,11 +93,11 @@ async def heads(on: Transaction, campaign: str) -> list[str]:
 
 
 async def crowds(on: Transaction, campaign: str, now: datetime, expiry: timedelta | None) -> list[Row]:
-    """The campaign's pending contacts in groups that one verdict holds for: `n` of them in the same `zones`, due by now or in the
+    """The campaign's pending contacts in groups that one verdict holds for: `n` of them at the same place, due by now or in the
     same hour from `next_attempt_at` on (the earliest of them), with the same `do_not_call`, `suppressed_until`, `busy` and
     `no_number`, put off for the same `reason`, and, where they expire so long after their enrolment, enrolled in the same hour
     from `enrolled_at` on, expired or not. One pass over them, 100,000 in half a second."""
-    statement = written("""
+    statement = written(f"""
         with live as materialized (
           select contact_id, team_id, trunk, to_number from call_attempts where ended_at is null
         ), trunk as materialized (
@@ -115,7 +117,7 @@ async def crowds(on: Transaction, campaign: str, now: datetime, expiry: timedelt
                    as suppressed_until
           from campaign_contacts t join contacts p on p.id = t.contact_id
           where t.campaign_id = :campaign and t.waiting)
-        select g.*, z.zones from (
+        select g.*, {places.COLUMNS} from (
           select place_set_id, do_not_call, no_number, hour, reason, busy, suppressed_until, born, expired,
                  count(*) as n, min(next_attempt_at) as next_attempt_at, min(created_at) as enrolled_at
           from people group by 1, 2, 3, 4, 5, 6, 7, 8, 9) g
@@ -137,10 +139,10 @@ async def endings(on: Transaction, campaign: str) -> list[Row]:
 
 
 async def pending_groups(on: Transaction, campaign: str, now: datetime, expiry: timedelta | None) -> list[Row]:
-    """The campaign's pending contacts by place and by whether they are due and have expired: `place_set_id`, `zones`, `later`,
-    `expired`, `n`, the earliest `next_attempt_at` and the newest `enrolled_at`."""
-    statement = written("""
-        select g.*, z.zones from (
+    """The campaign's pending contacts by place and by whether they are due and have expired: `place_set_id`, its columns,
+    `later`, `expired`, `n`, the earliest `next_attempt_at` and the newest `enrolled_at`."""
+    statement = written(f"""
+        select g.*, {places.COLUMNS} from (
           select place_set_id, next_attempt_at > :now as later,
                  coalesce(created_at <= cast(:since as timestamptz), false) as expired,
                  count(*) as n, min(next_attempt_at) as next_attempt_at, max(created_at) as enrolled_at

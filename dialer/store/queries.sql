@@ -21,8 +21,9 @@
 -- has not expired; per open lane $21 when who it begins with is due, $22 who that is: whoever comes before has been claimed, and under
 -- an old snapshot every scan would go past what is left of them; per slot $23 which turn of its number it is; per number that contacts
 -- may be tied to $24 campaign, $25 number id, $26 number, $27 weight, $28 how often it may be shown at the most, $29 how often it was,
--- $30 its area (null = none), $31 whoever was shown it sees it again; $32 some number has an area. The attempt is inserted before the
--- enrolment moves: a number that is live elsewhere defers that contact instead of failing the statement or blocking the head of the line.
+-- $30 its area (null = none), $31 whoever was shown it sees it again; $32 some number has an area; per open lane $33 the
+-- rules of policy packs it is open by. The attempt is inserted before the enrolment moves: a number that is live elsewhere defers that
+-- contact instead of failing the statement or blocking the head of the line.
 with locks as materialized (
   select s.key, scope_room(s, ($1::timestamptz at time zone 'UTC')::date) as room
   from scopes s where s.key = any($2::text[]) order by s.key for update/*skip*/
@@ -33,18 +34,19 @@ with locks as materialized (
     and (select $19::boolean or set_config('synchronous_commit', 'off', true) = 'off')
     and (select c.status = 'running' and c.rules_version = w.rules_version from campaigns c where c.id = w.campaign_id)
 ), lane as materialized (
-  select * from unnest($11::text[], $12::int[], $13::smallint[], $14::timestamptz[], $21::timestamptz[], $22::text[])
-    as l(campaign_id, place_set_id, priority, not_after, from_at, from_id)
+  select * from unnest($11::text[], $12::int[], $13::smallint[], $14::timestamptz[], $21::timestamptz[], $22::text[], $33::text[])
+    as l(campaign_id, place_set_id, priority, not_after, from_at, from_id, rule)
 ), slot as materialized (
   select * from unnest($15::text[], $16::int[], $17::text[], $18::text[]) as s(campaign_id, rank, number_id, from_number)
 ), picked as materialized (
-  select w.*, due.id, due.contact_id, due.to_number, due.attempt_seq, due.last_number_id, due.not_after, due.place_set_id, due.priority,
+  select w.*, due.id, due.contact_id, due.to_number, due.attempt_seq, due.last_number_id, due.not_after, due.rule, due.place_set_id,
+         due.priority,
          row_number() over (partition by w.campaign_id order by due.priority desc, due.next_attempt_at, due.id) as rank,
          first_value(due.next_attempt_at) over same_lane as first_at, first_value(due.id) over same_lane as first_id
   from want w cross join lateral (
     select head.* from lane l cross join lateral (
       select cc.id, cc.contact_id, cc.to_number, cc.attempt_seq, cc.last_number_id, cc.place_set_id, cc.priority, cc.next_attempt_at,
-             l.not_after
+             l.not_after, l.rule
       from campaign_contacts cc
       where cc.campaign_id = l.campaign_id and cc.place_set_id = l.place_set_id and cc.priority = l.priority
         and cc.waiting and cc.next_attempt_at <= $1 and (cc.next_attempt_at, cc.id) >= (l.from_at, l.from_id)
@@ -74,9 +76,9 @@ with locks as materialized (
   select new_id('call') as attempt, sl.* from slotted sl where (sl.id in (select id from fits)) is true
 ), born as (
   insert into call_attempts (id, team_id, campaign_id, campaign_contact_id, contact_id, attempt_no, trunk, assistant_id, number_id,
-      to_number, from_number, state, scopes, rules_version, not_after, ring_seconds, limit_seconds, claimed_at)
+      to_number, from_number, state, scopes, rules_version, not_after, ring_seconds, limit_seconds, rule, claimed_at)
     select attempt, team_id, campaign_id, id, contact_id, attempt_seq + 1, trunk, assistant_id, number_id,
-      to_number, from_number, 'queued', scopes, rules_version, not_after, ring_seconds, limit_seconds, clock_timestamp()
+      to_number, from_number, 'queued', scopes, rules_version, not_after, ring_seconds, limit_seconds, rule, clock_timestamp()
     from chosen order by to_number
   on conflict do nothing
   returning id
@@ -165,11 +167,11 @@ update call_attempts a set provider_ref = w.ref
 -- $5 expected outcome, $6 state, $7 carrier's id, $8 outcome, $9 fault, $10 cause, $11 reason, $12 counted, $13 ringing at,
 -- $14 answered at, $15 ended at, $16 enrolment's status (null = stays), $17 its outcome, $18 its next attempt,
 -- $19 failed through no fault of the callee, $20 somebody was reached, $21 what the call told, $22 what its ending says of its caller
--- ID (null = nothing); per event $23 … $34.
+-- ID (null = nothing), $23 the rule by which it was taken back; per event $24 … $35.
 with told as (
   insert into call_events (attempt_id, adapter, event_key, phase, at, ref, outcome, fault, cause, sip, q850, data)
-    select e.* from unnest($23::text[], $24::text[], $25::text[], $26::text[], $27::timestamptz[], $28::text[], $29::text[], $30::text[],
-      $31::text[], $32::int[], $33::int[], $34::jsonb[])
+    select e.* from unnest($24::text[], $25::text[], $26::text[], $27::text[], $28::timestamptz[], $29::text[], $30::text[], $31::text[],
+      $32::text[], $33::int[], $34::int[], $35::jsonb[])
       as e(attempt_id, adapter, event_key, phase, at, ref, outcome, fault, cause, sip, q850, data)
     join call_attempts a on a.id = e.attempt_id and a.trunk = e.adapter
     order by e.adapter, e.event_key
@@ -177,15 +179,16 @@ with told as (
 ), want as materialized (
   select * from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
     $12::bool[], $13::timestamptz[], $14::timestamptz[], $15::timestamptz[], $16::text[], $17::text[], $18::timestamptz[], $19::bool[],
-    $20::bool[], $21::jsonb[], $22::text[])
+    $20::bool[], $21::jsonb[], $22::text[], $23::text[])
     as w(id, expected, expected_outcome, state, ref, outcome, fault, cause, reason, counted, ringing_at, answered_at, ended_at,
-         enrolment, enrolment_outcome, next_at, excused, reached, result, sign)
+         enrolment, enrolment_outcome, next_at, excused, reached, result, sign, rule)
 ), locks as materialized (
   select s.key from scopes s where s.key = any($2::text[]) order by s.key for update/*skip*/
 ), moved as (
   update call_attempts a
     set state = w.state, provider_ref = coalesce(a.provider_ref, w.ref), outcome = w.outcome, fault = w.fault, cause = w.cause,
         reason = coalesce(w.reason, a.reason), counted = a.counted or w.counted,
+        rule = case when w.state = 'recalled' then w.rule else a.rule end,
         ringing_at = coalesce(a.ringing_at, w.ringing_at), answered_at = coalesce(a.answered_at, w.answered_at),
         ended_at = coalesce(a.ended_at, w.ended_at), result = nullif(coalesce(a.result, '{}') || coalesce(w.result, '{}'), '{}')
     from want w
@@ -316,12 +319,13 @@ where s.outbound_enabled and l.pending is not null and n.ids is not null
   and (c.id = $3::text or c.status = 'running' and coalesce(scope_room(q, today), 1) > 0)
 
 -- name: rules
--- What a campaign's owner decided. $1 campaign ids.
-select id, rules_version, call_window_start, call_window_end, call_window_timezone, max_attempts_per_contact, retry_delay_minutes, settings
+-- What a campaign's owner decided, and its team. $1 campaign ids.
+select id, rules_version, call_window_start, call_window_end, call_window_timezone, max_attempts_per_contact, retry_delay_minutes, settings,
+       (select t.policy_packs from teams t where t.id = campaigns.team_id) as team_policy_packs
 from campaigns where id = any($1::text[])
 
 -- name: places
-select id, zones from place_sets where id = any($1::int[])
+select id, zones, regions, told_by from place_sets where id = any($1::int[])
 
 -- name: lock_lanes
 -- First half of tightening: whoever makes a row of these lanes pending writes the lane too, so from here on none can slip by.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dialer.store.database import Pool
+from dialer.store.places import COLUMNS, place_of
+from scheduler.places import Place
 
 _CALLS = "from call_attempts where campaign_id = $1 and state = 'ended' and placing_at is not null"
 
@@ -22,14 +24,14 @@ async def enrolments_open(pool: Pool, campaign: str) -> int:
     return n
 
 
-async def zones_of_numbers(pool: Pool, campaign: str) -> dict[str, tuple[str, ...]]:
-    """Number → the zones its phone may be in."""
+async def places_of_numbers(pool: Pool, campaign: str) -> dict[str, Place]:
+    """Number → where its phone may ring."""
     rows = await pool.fetch(
-        """select t.to_number, p.zones from campaign_contacts t join place_sets p on p.id = t.place_set_id
-           where t.campaign_id = $1""",
+        f"""select t.to_number, {COLUMNS} from campaign_contacts t join place_sets z on z.id = t.place_set_id
+            where t.campaign_id = $1""",
         campaign,
     )
-    return {r["to_number"]: tuple(r["zones"]) for r in rows if r["to_number"] is not None}
+    return {r["to_number"]: place_of(r) for r in rows if r["to_number"] is not None}
 
 
 async def team_of_campaign(pool: Pool, campaign: str) -> str | None:

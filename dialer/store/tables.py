@@ -38,8 +38,8 @@ def _id() -> Column[str]:
     return Column("id", Text, primary_key=True, server_default=FetchedValue())
 
 
-def _serial() -> Column[int]:
-    return Column("id", BigInteger, primary_key=True, server_default=FetchedValue())
+def _serial(size: type[Integer] = BigInteger) -> Column[int]:
+    return Column("id", size, primary_key=True, server_default=FetchedValue())
 
 
 def _time(name: str, *, null: bool = True) -> Column[object]:
@@ -79,6 +79,7 @@ teams = Table(
     _int("max_concurrent_calls", null=True),
     *_born("created_at"),
     Column("number", Integer, nullable=False, server_default=FetchedValue()),
+    _list("policy_packs"),
 )
 
 api_keys = Table(
@@ -106,7 +107,7 @@ companies = Table(
     *_born("created_at", "updated_at"),
 )
 
-place_sets = Table("place_sets", metadata, Column("id", Integer, primary_key=True, server_default=FetchedValue()), _list("zones"))
+place_sets = Table("place_sets", metadata, _serial(Integer), _list("zones"), _list("regions"), _text("told_by"))
 
 contacts = Table(
     "contacts",
@@ -238,10 +239,7 @@ call_attempts = Table(
     "call_attempts",
     metadata,
     Column("id", Text, primary_key=True),
-    _text("team_id"),
-    _text("campaign_id"),
-    _text("campaign_contact_id"),
-    _text("contact_id"),
+    *map(_text, ("team_id", "campaign_id", "campaign_contact_id", "contact_id")),
     _int("attempt_no"),
     _text("trunk"),
     _text("assistant_id"),
@@ -254,7 +252,7 @@ call_attempts = Table(
     _time("not_after", null=False),
     _int("ring_seconds"),
     _int("limit_seconds"),
-    *_texts("provider_ref", "outcome", "fault", "cause", "reason"),
+    *_texts("provider_ref", "outcome", "fault", "cause", "reason", "rule"),
     _flag("counted"),
     _time("claimed_at", null=False),
     *_times("placing_at", "ringing_at", "answered_at", "ended_at", "asked_at"),
@@ -345,7 +343,7 @@ history = Table(
     _text("campaign_id"),
     _text("before", null=True),
     _text("after", null=True),
-    *_texts("reason"),
+    *_texts("reason", "rule"),
     _text("actor"),
     Column("xid", BigInteger),
 )

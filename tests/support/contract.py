@@ -17,8 +17,8 @@ CAMPAIGNS = "/api/crm/campaigns"
 
 CONTACT = {
     "id", "team_id", "company_id", "company", "first_name", "last_name", "email", "phone", "phone_secondary", "job_title",
-    "region", "lead_status", "source", "timezone", "preferred_contact_method", "do_not_call", "notes", "custom_fields", "tags",
-    "last_contacted_at", "created_at", "updated_at",
+    "region", "lead_status", "source", "timezone", "preferred_contact_method", "do_not_call", "place", "notes", "custom_fields",
+    "tags", "last_contacted_at", "created_at", "updated_at",
 }  # fmt: skip
 COMPANY = {
     "id", "team_id", "name", "website", "industry", "company_size", "address_line1", "address_line2", "city", "state",

@@ -16,6 +16,8 @@ UNSAYABLE: Final = (
     "is missing; write it with its country code",
     "is not an email address",
     "is not a time zone",
+    "is not a subdivision",
+    "there is no policy pack",
     "is another company than the one in the address",
     "cannot be sent together with offset",
     "is no cursor of this list",

@@ -17,7 +17,7 @@ from dialer.domain.campaign import rules_of
 from dialer.domain.fence import FENCE_SECONDS
 from dialer.store import claims
 from dialer.store.database import Pool
-from dialer.store.reports import enrolments_open, zones_of_numbers
+from dialer.store.reports import enrolments_open, places_of_numbers
 from tests.support.laws import laws_hold, nothing_left
 from tests.support.ledger import Seed
 from tests.system.frame import Found
@@ -47,7 +47,7 @@ async def judge(on: Stage, campaign: Seed, *, kills: Iterable[float] = ()) -> Fo
     entries = of_campaign(on.entries(), campaign.campaign)
     held = await holdings(on, campaign)
     rules = rules_of((await claims.rules(pool, [campaign.campaign]))[0])
-    zones = await zones_of_numbers(pool, campaign.campaign)
+    places = await places_of_numbers(pool, campaign.campaign)
     placed = {each.attempt for each in held if each.state != "queued"}
     broken = [await broken_law(lambda: laws_hold(pool)), await broken_law(lambda: nothing_left(pool))]
     if strangers := sum(entry.attempt not in placed for entry in entries):
@@ -57,7 +57,7 @@ async def judge(on: Stage, campaign: Seed, *, kills: Iterable[float] = ()) -> Fo
         duplicates=dialled_twice(entries) + again(held, entries),
         lost=await enrolments_open(pool, campaign.campaign),
         over_cap=max(0, peak(entries) - on.layout.cap),
-        outside_window=outside_window(entries, rules, zones),
+        outside_window=outside_window(entries, rules, places),
         leaked=await pool.fetchval("select coalesce(sum(active), 0) from scopes where key = $1", f"campaign:{campaign.campaign}"),
         unresolved=sum(each.outcome == "unknown" and each.accepted is not None for each in held),
         unclear_seconds=await _unclear(pool, campaign.campaign),

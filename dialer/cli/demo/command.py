@@ -269,7 +269,7 @@ async def _result(
         "max_in_flight": judged.max_in_flight,
         "max_concurrent_calls": concurrency,
         "dialled_twice": verdict.dialled_twice(entries),
-        "outside_window": outside_window(mine, rules[main], books.zones) + outside_window(theirs, rules[shut], others.zones),
+        "outside_window": outside_window(mine, rules[main], books.places) + outside_window(theirs, rules[shut], others.places),
         "seconds": round(seconds, 1),
         "utilisation": None if judged.utilisation is None else round(judged.utilisation, 4),
         "refill_p50_ms": None if judged.refill_p50_ms is None else round(judged.refill_p50_ms, 2),

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from adapters.simulated.carrier.journal import Entry
     from dialer.domain.campaign import CampaignRules
     from dialer.store.database import Pool
+    from scheduler.places import Place
 
 OUTCOMES = {
     "human": "answered",
@@ -35,29 +36,28 @@ class Books:
     calls: Mapping[str, int]
     retries: int
     open_enrolments: int
-    zones: Mapping[str, tuple[str, ...]]
+    places: Mapping[str, Place]
 
 
 async def read_books(pool: Pool, campaign: str) -> Books:
-    from dialer.store.reports import calls_by_outcome, enrolments_open, zones_of_numbers
+    from dialer.store.reports import calls_by_outcome, enrolments_open, places_of_numbers
 
     outcomes, called = await calls_by_outcome(pool, campaign)
     calls = dict.fromkeys(OUTCOMES.values(), 0)
     for outcome, n in outcomes.items():
         calls[OUTCOMES[outcome]] += n
     return Books(
-        calls, sum(calls.values()) - called, await enrolments_open(pool, campaign), await zones_of_numbers(pool, campaign)
+        calls, sum(calls.values()) - called, await enrolments_open(pool, campaign), await places_of_numbers(pool, campaign)
     )
 
 
-def outside_window(entries: Sequence[Entry], rules: CampaignRules, zones: Mapping[str, tuple[str, ...]]) -> int:
+def outside_window(entries: Sequence[Entry], rules: CampaignRules, places: Mapping[str, Place]) -> int:
     """Calls that the carrier began while the window was shut somewhere the phone may be, by the carrier's clock."""
+    from scheduler.places import UNKNOWN
     from scheduler.windows import is_open
 
-    return sum(
-        not is_open(rules.window, rules.zones(zones.get(entry.to, ())), datetime.fromtimestamp(entry.accepted, UTC))
-        for entry in entries
-    )
+    begun = [(entry.to, datetime.fromtimestamp(entry.accepted, UTC)) for entry in entries]
+    return sum(not is_open(rules.walls(places.get(to, UNKNOWN), at), at) for to, at in begun)
 
 
 def show_import(answer: Mapping[str, Any]) -> None:

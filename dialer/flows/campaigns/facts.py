@@ -16,7 +16,9 @@ from dialer.domain.machine import OPEN_CONTACT, CampaignStatus
 from dialer.domain.preflight import Facts, Reason, Verdict, preflight
 from dialer.flows.breakers import REASONS
 from dialer.store import breakers, obstacles
+from dialer.store.places import place_of
 from dialer.store.transaction import Transaction
+from scheduler.places import UNKNOWN, Place
 
 DEFERRED = {"number_busy": Reason.NUMBER_BUSY, "rate": Reason.RATE}
 """Why an enrolment was put off, by what the ledger says of it, where it is not that a call was tried."""
@@ -60,10 +62,10 @@ class Ground:
     def expiry(self) -> timedelta | None:
         return None if self.facts.rules is None else self.facts.rules.expiry
 
-    def group(self, zones: tuple[str, ...], next_attempt_at: datetime, enrolled_at: datetime) -> Verdict:
-        """The verdict on anybody in these zones against whom nothing personal speaks."""
+    def group(self, place: Place, next_attempt_at: datetime, enrolled_at: datetime) -> Verdict:
+        """The verdict on anybody at this place against whom nothing personal speaks."""
         expires = self.expires(enrolled_at)
-        return preflight(replace(self.facts, zones=zones, next_attempt_at=next_attempt_at, expires_at=expires), self.now)
+        return preflight(replace(self.facts, place=place, next_attempt_at=next_attempt_at, expires_at=expires), self.now)
 
 
 async def ground_of(on: Transaction, campaign: str, trunks: Collection[str], now: datetime) -> Ground:
@@ -80,7 +82,7 @@ async def ground_of(on: Transaction, campaign: str, trunks: Collection[str], now
         campaign_status=CampaignStatus(row["status"]),
         pause_reason=row["pause_reason"],
         rules=_rules(row),
-        zones=(),
+        place=UNKNOWN,
         to_number="",
         do_not_call=False,
         suppressed_until=None,
@@ -120,7 +122,7 @@ async def facts_of(on: Transaction, ground: Ground, enrolments: Collection[str])
     return {
         r["id"]: replace(
             ground.facts,
-            zones=tuple(r["zones"]),
+            place=place_of(r),
             to_number=r["to_number"],
             do_not_call=r["do_not_call"],
             suppressed_until=r["suppressed_until"],
@@ -138,7 +140,7 @@ def facts_of_crowd(ground: Ground, crowd: Mapping[str, Any]) -> Facts:
     """The facts that hold for everybody in one of `store.obstacles.crowds`."""
     return replace(
         ground.facts,
-        zones=tuple(crowd["zones"]),
+        place=place_of(crowd),
         to_number=None if crowd["no_number"] else "",
         do_not_call=crowd["do_not_call"],
         suppressed_until=crowd["suppressed_until"],

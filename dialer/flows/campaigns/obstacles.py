@@ -10,7 +10,9 @@ from typing import Any
 from dialer.domain.preflight import Go, Never, Reason, Verdict, Wait, preflight
 from dialer.flows.campaigns.facts import Ground, facts_of, ground_of
 from dialer.store import enrolments, obstacles
+from dialer.store.places import place_of
 from dialer.store.transaction import Transaction
+from scheduler.policies import OWN
 
 MOST_ERRORS = 100
 
@@ -63,7 +65,7 @@ async def obstacles_of(
     errors = [_of_ended(row) for row in await obstacles.given_up(on, campaign, MOST_ERRORS)] if ended else []
     blocked = waiting = 0
     for group in await obstacles.pending_groups(on, campaign, now, ground.expiry):
-        if not _blocks(ground.group(tuple(group["zones"]), group["next_attempt_at"], group["enrolled_at"])):
+        if not _blocks(ground.group(place_of(group), group["next_attempt_at"], group["enrolled_at"])):
             waiting += group["n"]
             continue
         blocked += group["n"]
@@ -87,12 +89,17 @@ def sentence(verdict: Verdict) -> str:
     match verdict:
         case Wait(Reason.WINDOW, None):
             return "the campaign ends before it may be called"
-        case Wait(reason, until) if until is not None:
-            return f"{SAID.get(reason, reason)} until {until:%Y-%m-%dT%H:%M:%SZ}"
-        case Wait(reason, _) | Never(reason):
-            return SAID.get(reason, reason)
+        case Wait(reason, until, rule) if until is not None:
+            return f"{_said(reason, rule, ',')} until {until:%Y-%m-%dT%H:%M:%SZ}"
+        case Wait(reason, _, rule) | Never(reason, rule):
+            return _said(reason, rule)
         case _:
             return "could be called by now"
+
+
+def _said(reason: Reason, rule: str | None, then: str = "") -> str:
+    said = SAID.get(reason, reason)
+    return said if rule in (None, OWN) else f"{said}, by {rule}{then}"
 
 
 def _of_ended(row: Mapping[str, Any]) -> str:

@@ -20,7 +20,9 @@ from dialer.flows.campaigns.look import alive, found
 from dialer.flows.campaigns.means import Looking
 from dialer.flows.campaigns.waiting import campaign_waits, contacts_wait, line_of
 from dialer.store import dashboard, enrolments, obstacles
+from dialer.store.places import place_of
 from dialer.store.transaction import Transaction, reading
+from scheduler.policies import OWN
 
 USUAL_SECONDS = 60.0
 """How long a call is taken to hold its slot before the team has ended enough of them."""
@@ -34,11 +36,13 @@ IN_LINE = frozenset({Reason.NO_FREE_SLOT, Reason.RATE, Reason.RUN_LIMIT})
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """`contacts` that wait for the same; `reason` None = for nothing. `until` is the earliest of them."""
+    """`contacts` that wait for the same; `reason` None = for nothing. `until` is the earliest of them. `rule`: that of a policy
+    pack, where it is not the campaign's own."""
 
     reason: Reason | None
     contacts: int
     until: datetime | None = None
+    rule: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,7 @@ class Preflight:
     blocked: int
     blocked_by_reason: tuple[Group, ...]
     never_callable: int
+    never_by_rule: tuple[Group, ...]
     under_way: int
     done: int
     estimate: Estimate
@@ -103,6 +108,7 @@ async def preflight_of(means: Looking, team: str, campaign: str) -> Preflight:
         blocked=sum(g.contacts for g in blocked),
         blocked_by_reason=blocked,
         never_callable=sum(each.contacts for each in never),
+        never_by_rule=_merged(never),
         under_way=sum(t["n"] for t in tallies if t["status"] in ("queued", "calling")),
         done=sum(n for reason, n in ended if reason is None),
         estimate=estimate,
@@ -183,20 +189,21 @@ def _group(verdict: Verdict, contacts: int) -> Group:
     match verdict:
         case Go():
             return Group(None, contacts)
-        case Wait(reason, until):
-            return Group(reason, contacts, until)
-        case Never(reason):
-            return Group(reason, contacts)
+        case Wait(reason, until, rule):
+            return Group(reason, contacts, until, None if rule == OWN else rule)
+        case Never(reason, rule):
+            return Group(reason, contacts, rule=None if rule == OWN else rule)
 
 
 def _merged(groups: Sequence[Group]) -> tuple[Group, ...]:
-    """One group a reason, the largest first."""
-    found: dict[Reason | None, Group] = {}
+    """One group a reason and rule, the largest first."""
+    found: dict[tuple[Reason | None, str | None], Group] = {}
     for each in groups:
-        was = found.get(each.reason, Group(each.reason, 0))
+        key = each.reason, each.rule
+        was = found.get(key, Group(each.reason, 0))
         times = [at for at in (was.until, each.until) if at is not None]
-        found[each.reason] = Group(each.reason, was.contacts + each.contacts, min(times, default=None))
-    return tuple(sorted(found.values(), key=lambda group: (-group.contacts, group.reason or "")))
+        found[key] = Group(each.reason, was.contacts + each.contacts, min(times, default=None), each.rule)
+    return tuple(sorted(found.values(), key=lambda group: (-group.contacts, group.reason or "", group.rule or "")))
 
 
 async def _estimate(on: Transaction, ground: Ground, judged: Sequence[tuple[Mapping[str, Any], Verdict]]) -> Estimate:
@@ -204,7 +211,7 @@ async def _estimate(on: Transaction, ground: Ground, judged: Sequence[tuple[Mapp
     slots = ground.most
     rules = ground.facts.rules
     crowds = [
-        Crowd(tuple(c["zones"]), c["n"], max(c["next_attempt_at"], c["suppressed_until"] or ground.now))
+        Crowd(place_of(c), c["n"], max(c["next_attempt_at"], c["suppressed_until"] or ground.now))
         for c, v in judged
         if not isinstance(v, Never) and (isinstance(v, Go) or v.reason in IN_LINE or v.until is not None)
     ]

@@ -92,12 +92,17 @@ def soonest(verdicts: Collection[Verdict]) -> Verdict:
 
 
 def shown(verdict: Verdict) -> dict[str, Any] | None:
-    """As the API shows it: `reason` and `until` (null = until somebody does something, or a slot is freed). None when nothing
+    """As the API shows it: `reason`, `until` (null = until somebody does something, or a slot is freed) and the `rule` whose it
+    is, where several could be. None when nothing
     speaks against calling now, and in a campaign that has ended, where nobody waits."""
     match verdict:
         case Never(Reason.ENDED) | Go():
             return None
         case Never(reason):
-            return {"reason": reason.value, "until": None}
+            return _shown(reason, None, verdict.rule)
         case Wait(reason, until):
-            return {"reason": reason.value, "until": until}
+            return _shown(reason, until, verdict.rule)
+
+
+def _shown(reason: Reason, until: datetime | None, rule: str | None) -> dict[str, Any]:
+    return {"reason": reason.value, "until": until} | ({} if rule is None else {"rule": rule})

@@ -12,8 +12,9 @@ from itertools import islice
 from typing import Final, TypeAlias
 
 from dialer.flows.importing.options import ERRORS_TOLD, RowError
-from dialer.flows.importing.rows import Reader, Zones
+from dialer.flows.importing.rows import Reader
 from dialer.store.imports import Rejected, Staged
+from scheduler.places import Place
 
 BATCH: Final = 5_000
 """Rows that are read and written together."""
@@ -24,11 +25,11 @@ Records: TypeAlias = Iterator[tuple[int, list[str]]]
 @dataclass(frozen=True, slots=True)
 class Batch:
     """`rows` of the file, `failed` of which are in `rejected` and the others in `staged`, both as COPY reads them. `places` are
-    the sets of zones that came up first in this batch, with their numbers; `errors` the first of the rejected rows."""
+    those that came up first in this batch, with their numbers; `errors` the first of the rejected rows."""
 
     rows: int
     failed: int
-    places: dict[Zones, int]
+    places: dict[Place, int]
     errors: list[RowError]
     staged: bytes
     rejected: bytes

@@ -5,21 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from dialer.domain.custom_field import NO, YES, CustomField
 from dialer.domain.phone import NotPhone, Phone, normalise
-from dialer.flows.contacts import EMAIL, SUBDIVISION
+from dialer.flows.contacts import EMAIL
 from dialer.flows.importing.columns import Columns, spelled
 from dialer.store.imports import Rejected, Staged
-from scheduler.zones import candidates, is_zone
+from scheduler.places import Place, is_subdivision, locate
+from scheduler.zones import is_zone
 
 MOST: Final[Mapping[str, int]] = {"first_name": 200, "last_name": 200, "company": 200, "notes": 20_000}
 MOST_ELSE: Final = 500
 MOST_TAGS: Final = 100
 CUSTOM_TEXT: Final = 20_000
-
-Zones: TypeAlias = tuple[str, ...]
 
 
 class _Fault(Exception):
@@ -45,14 +44,14 @@ def _tags(text: str) -> str | None:
 
 class Reader:
     """Reads the records of one file. `region` is where numbers without a country code are read, `fields` are the custom
-    fields that are defined. `places` are the sets of zones that its rows had so far, each with the number by which they name it.
+    fields that are defined. `places` are those that its rows had so far, each with the number by which they name it.
     Messages name problem and remedy, never a whole number.
     """
 
     def __init__(self, columns: Columns, region: str, fields: Iterable[CustomField] = ()) -> None:
         self._columns = columns
         self._region = region
-        self.places: dict[Zones, int] = {}
+        self.places: dict[Place, int] = {}
         self._fields = {field.key: field for field in fields}
         self._texts = [
             (name, index, MOST.get(name, MOST_ELSE))
@@ -83,7 +82,7 @@ class Reader:
         self._check(get)
         phone = self._phone(cells, "phone")
         second = self._phone(cells, "phone_secondary")
-        place = candidates(get("timezone"), *((phone.number, phone.telling) if phone else (None, None)))
+        place = locate(get("timezone"), get("region"), *((phone.number, phone.telling) if phone else (None, None)))
         return Staged(
             row,
             first,
@@ -103,7 +102,7 @@ class Reader:
             self._tags(cells),
             get("company"),
             place.source,
-            self.places.setdefault(place.zones, len(self.places)),
+            self.places.setdefault(place, len(self.places)),
         )
 
     def _check(self, get: Callable[[str], str | None]) -> None:
@@ -111,7 +110,7 @@ class Reader:
             raise _Fault("email", "is not an email address; write it as name@example.com")
         if (zone := get("timezone")) is not None and not _known_zone(zone):
             raise _Fault("timezone", "is not a time zone; write an IANA name such as America/New_York")
-        if (region := get("region")) is not None and not SUBDIVISION.fullmatch(region):
+        if (region := get("region")) is not None and not is_subdivision(region):
             raise _Fault("region", "is not a subdivision; write its ISO 3166-2 code such as US-CA")
 
     def _cell(self, cells: Sequence[str], name: str) -> str:

@@ -24,6 +24,7 @@ from dialer.flows.importing.columns import DELIMITERS, resolve
 from dialer.flows.importing.options import ERRORS_TOLD, ImportOptions, ImportResult, RowError
 from dialer.flows.importing.rows import Reader
 from dialer.flows.importing.sheet import FileRefused, Sheet
+from dialer.flows.relocate import relocate
 from dialer.flows.returned import refuse_returned
 from dialer.store import audit, callability, companies, imports, teams
 from dialer.store.database import Database
@@ -172,7 +173,7 @@ class _Import:
             await imports.reject(self.on, self.batch_id, batch.rejected)
         if batch.places:
             ids = await place_set_ids(self.means.database.pool, batch.places)
-            await imports.know_places(self.on, {number: ids[zones] for zones, number in batch.places.items()})
+            await imports.know_places(self.on, {number: ids[place] for place, number in batch.places.items()})
         if batch.staged:
             await imports.stage(self.on, batch.staged)
             failpoint("K11")
@@ -210,6 +211,8 @@ class _Import:
             raise Conflict("Contacts of the file were enrolled again and again meanwhile; import it again.")
         self.held, _ = held
         stops, moves = await imports.settle(self.on, self.options.default_company_id, now, replace=replace)
+        if not replace:  # a row that fills in what is missing says where somebody is together with what was known
+            moves = await relocate(self.on, self.means.database.pool, partial(imports.told_places, self.on), now)
         await callability.withdraw(self.on, stops, self.held, now)
         await callability.readdress(self.on, moves, self.held, now)
         self.changed, self.stopped = bool(stops or moves), stops

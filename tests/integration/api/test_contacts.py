@@ -37,7 +37,10 @@ async def make(api: Api, **fields: Any) -> dict[str, Any]:
 
 async def test_create_answers_with_the_whole_contact(api: Api) -> None:
     contact = await make(api, **EVERYTHING)
-    assert contact.keys() == ANSWERED.keys() | {"id", "team_id", "created_at", "updated_at"}
+    assert contact["place"] == {
+        "zones": ["America/Los_Angeles"], "zones_from": "contact", "regions": ["US-CA"], "regions_from": "contact",
+    }  # fmt: skip
+    assert contact.keys() == ANSWERED.keys() | {"place", "id", "team_id", "created_at", "updated_at"}
     assert {key: contact[key] for key in ANSWERED} == ANSWERED
     assert contact["id"].startswith("cont_")
     assert contact["team_id"] == api.team
@@ -64,6 +67,7 @@ BAD_FIELDS: list[tuple[dict[str, Any], str]] = [
     ({"email": "nobody"}, "email"),
     ({"timezone": "Mars/Olympus"}, "timezone"),
     ({"region": "California"}, "region"),
+    ({"region": "US-ZZ"}, "region"),
     ({"tags": "vip"}, "tags"),
     ({"doNotCall": "yes"}, "doNotCall"),
     ({"customFields": []}, "customFields"),

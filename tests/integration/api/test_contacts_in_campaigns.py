@@ -12,6 +12,7 @@ from dialer.store.database import Database
 from tests.support.api import fresh_team
 from tests.support.desk import AUCKLAND, Desk, open_desk
 from tests.support.laws import laws_hold
+from tests.support.places import ZONES
 
 CONTACTS = "/api/crm/contacts"
 
@@ -30,7 +31,8 @@ async def only_member(desk: Desk, campaign: str) -> dict[str, Any]:
 
 async def row_of(desk: Desk, campaign: str) -> dict[str, Any]:
     found = await desk.pool.fetchrow(
-        "select t.*, p.zones from campaign_contacts t join place_sets p on p.id = t.place_set_id where campaign_id = $1", campaign
+        f"select t.*, {ZONES} from campaign_contacts t join place_sets p on p.id = t.place_set_id where campaign_id = $1",
+        campaign,
     )
     assert found is not None
     return dict(found)
@@ -162,7 +164,8 @@ async def test_an_import_stops_and_moves_calls_too(desk: Desk) -> None:
     assert (members[stops]["status"], members[stops]["outcome"]) == ("skipped", "do_not_call")
     assert members[moves]["status"] == "pending"
     assert await desk.pool.fetchval(
-        "select zones from place_sets p join campaign_contacts t on t.place_set_id = p.id where t.contact_id = $1", moves
+        f"select {ZONES} from place_sets p join campaign_contacts t on t.place_set_id = p.id where t.contact_id = $1",
+        moves,
     ) == list(AUCKLAND)
     assert await desk.place(campaign) == []
     assert desk.api.waits.seconds == [FENCE_SECONDS]

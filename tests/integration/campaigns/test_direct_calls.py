@@ -40,7 +40,7 @@ async def refused(desk: Desk, reason: str, until: str | None, number: str = BERL
     """The sentence of a refusal that left nothing behind."""
     before = await everything(desk)
     answer = await ask(desk, number, **body)
-    assert (answer.status, answer.json["waiting_for"]) == (409, {"reason": reason, "until": until}), answer.text
+    assert (answer.status, answer.json["waiting_for"]["reason"], answer.json["waiting_for"]["until"]) == (409, reason, until)
     assert await everything(desk) == before
     return str(answer.json["error"])
 

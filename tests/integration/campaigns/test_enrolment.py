@@ -143,8 +143,8 @@ async def test_the_list_is_filtered_counted_and_says_what_everybody_waits_for(de
     assert [m["waiting_for"] for m in everybody["contacts"]] == [
         None,
         None,
-        {"reason": "window", "until": "2026-01-05T20:00:00Z"},
-        {"reason": "window", "until": "2026-01-05T20:00:00Z"},
+        {"reason": "window", "until": "2026-01-05T20:00:00Z", "rule": "campaign"},
+        {"reason": "window", "until": "2026-01-05T20:00:00Z", "rule": "campaign"},
         {"reason": "do_not_call", "until": None},
     ]
     skipped = (await desk.api.get(url, outcome="do_not_call")).json

@@ -52,7 +52,7 @@ async def end(desk: Desk, campaign: str, outcome: Outcome) -> None:
 async def test_window_and_the_next_look_after_it_opens(desk: Desk) -> None:
     campaign = (await desk.campaign(await desk.people(2, AUCKLAND, prefix="+6421"), status="running"))["id"]
     assert await truth(desk, campaign) == ["window", "window"]
-    assert (await desk.look(campaign))["waiting_for"] == {"reason": "window", "until": "2026-01-05T20:00:00Z"}
+    assert (await desk.look(campaign))["waiting_for"] == {"reason": "window", "until": "2026-01-05T20:00:00Z", "rule": "campaign"}
     desk.clock.advance(8 * 3600 - 1)
     assert await truth(desk, campaign) == ["window", "window"]
     desk.clock.advance(1)
@@ -70,7 +70,7 @@ async def test_a_holiday_is_waited_out_from_midnight_to_midnight_where_the_conta
     await end(desk, campaign, Outcome.ANSWERED)
     desk.clock.advance(1)
     assert (await truth(desk, campaign))[1] == "window"
-    assert (await desk.look(campaign))["waiting_for"] == {"reason": "window", "until": "2026-01-06T23:00:00Z"}
+    assert (await desk.look(campaign))["waiting_for"] == {"reason": "window", "until": "2026-01-06T23:00:00Z", "rule": "campaign"}
     desk.clock.advance(24 * 3600 + 89)
     assert (await truth(desk, campaign))[1] == "window"
     desk.clock.advance(1)
@@ -148,7 +148,7 @@ async def test_never_callable(desk: Desk) -> None:
     campaign = (await desk.campaign([*await desk.people(1, everywhere), *await desk.people(1, (), prefix="+4932")]))["id"]
     await desk.api.patch(f"{URL}/{campaign}", {"status": "running"})
     assert await truth(desk, campaign) == ["never_callable", "never_callable"]
-    assert (await desk.look(campaign))["waiting_for"] == {"reason": "never_callable", "until": None}
+    assert (await desk.look(campaign))["waiting_for"] == {"reason": "never_callable", "until": None, "rule": "campaign"}
 
 
 async def test_number_busy_in_another_campaign_and_after_the_claim_put_it_off(desk: Desk) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from dialer.store.database import Database
 from tests.integration.cli.conftest import Shell
-from tests.integration.cli.test_command_line import REFUSED
+from tests.integration.cli.test_command_line import CONFIG, REFUSED
 from tests.support.ledger import seed
 
 
@@ -53,3 +56,37 @@ async def test_preflight_and_a_dry_run_count_and_estimate(dialer: Shell, databas
         said = await dialer("campaign", *command, s.campaign)
         assert "dialable now" in said and "Estimated finish:" in said and "4 contacts once each" in said
     assert await database.pool.fetchval("select count(*) from call_attempts") == 0
+
+
+async def test_policy_packs_of_a_team_and_of_a_campaign_and_what_they_shut(
+    dialer: Shell, database: Database, tmp_path: Path
+) -> None:
+    """Nobody may be called on any day: a pack of the operator's own says so, and explain names it."""
+    folder = tmp_path
+    dialer.environ["DIALER_POLICIES__FOLDER"] = str(folder)
+    pack = 'id = "our-rest"\nversion = "7"\neffective_from = 2024-01-01\nsource = "us"\n[[rules]]\nregions = ["DE"]\n'
+    (folder / "rest.toml").write_text(pack + 'days = ["someday"]\n')
+    said = await dialer("check-config", code=CONFIG)
+    assert f"{folder}/rest.toml: rules[1].days 'someday' is no day of the week; write monday" in said
+    assert "rules[1].days" in await dialer("team", "list", code=CONFIG)
+    off = (datetime.now(ZoneInfo("Europe/Berlin")) - timedelta(days=1)).strftime("%A").lower()
+    (folder / "rest.toml").write_text(pack + f'days = ["{off}"]\n')
+    assert "No faults" in await dialer("check-config")
+
+    s = await seed(database.pool, contacts=2, status="running")
+    told = json.loads(await dialer("team", "edit", s.team, "--policy-packs", "us-federal, our-rest", "--json"))
+    assert told["policy_packs"] == ["us-federal", "our-rest"]
+    assert "policyPacks: there is no policy pack 'ours'" in await dialer(
+        "team", "edit", s.team, "--policy-packs", "ours", code=REFUSED
+    )
+    waits = json.loads(await dialer("campaign", "explain", s.campaign, "--json"))["waiting_for"]
+    assert (waits["reason"], waits["rule"]) == ("window", "our-rest/7")
+    assert "outside the call window, by our-rest/7" in await dialer("campaign", "explain", s.campaign)
+    assert json.loads(await dialer("contacts", "locate", "--team", s.team, "--json")) == {"contacts": 2, "moved": 2}
+    create = ("campaign", "create", "Autumn", "--team", s.team, "--assistant", s.assistant, "--number", s.numbers[0])
+    await dialer(*create, "--policy-packs", "us-federal,us-states")
+    kept = await database.pool.fetchval("select settings -> 'policy_packs' from campaigns where name = 'Autumn'")
+    assert kept == ["us-federal", "us-states"]
+    made = json.loads(await dialer("team", "create", "Southwind", "--policy-packs", "us-states", "--json"))
+    assert made["policy_packs"] == ["us-states"]
+    assert "us-federal, our-rest" in await dialer("team", "list")

@@ -13,6 +13,7 @@ from dialer.store.database import Pool
 from tests.support.api import Answer, Api
 from tests.support.contract import CAMPAIGNS, COMPANIES, CONTACTS, NUMBERS, company, contact, refused
 from tests.support.desk import Desk
+from tests.support.places import ZONES
 
 ROUNDS = 10
 
@@ -110,7 +111,7 @@ async def test_a_zone_changed_while_its_contact_is_enrolled_is_the_zone_it_waits
         }
         assert statuses(list(await asyncio.gather(*(deeds[name] for name in order)))) == [200, 200]
         row = await desk.pool.fetchrow(
-            """select z.zones, t.to_number from campaign_contacts t join place_sets z on z.id = t.place_set_id
+            f"""select {ZONES}, t.to_number from campaign_contacts t join place_sets z on z.id = t.place_set_id
                where t.campaign_id = $1""",
             campaign,
         )
@@ -127,7 +128,8 @@ async def test_a_zone_that_is_set_to_what_it_just_was_is_the_zone_of_the_contact
         answers = await asyncio.gather(*(desk.api.patch(f"{CONTACTS}/{person}", {"timezone": zone}) for zone in zones))
         assert set(statuses(list(answers))) <= {200, 409}
         row = await desk.pool.fetchrow(
-            "select c.timezone, z.zones from contacts c join place_sets z on z.id = c.place_set_id where c.id = $1", person
+            f"select c.timezone, {ZONES} from contacts c join place_sets z on z.id = c.place_set_id where c.id = $1",
+            person,
         )
         assert row is not None
         assert row["zones"] == [row["timezone"]]
@@ -199,7 +201,7 @@ async def test_an_import_reaches_who_was_enrolled_while_it_took_its_locks(
     assert (sent.result().status, sent.result().json["updated"]) == (200, 1)
     for campaign in (known, unforeseen):
         row = await desk.pool.fetchrow(
-            """select t.status, z.zones from campaign_contacts t join place_sets z on z.id = t.place_set_id
+            f"""select t.status, {ZONES} from campaign_contacts t join place_sets z on z.id = t.place_set_id
                where t.campaign_id = $1""",
             campaign,
         )
@@ -229,7 +231,7 @@ async def test_an_import_and_an_enrolment_lock_the_same_contacts_in_one_order(de
     assert statuses([sent.result(), enrolled.result()]) == [200, 200]
     assert (sent.result().json["updated"], enrolled.result().json["added"]) == (9, 9)
     zones = await desk.pool.fetch(
-        "select distinct z.zones from campaign_contacts t join place_sets z on z.id = t.place_set_id where t.campaign_id = $1",
+        f"select distinct {ZONES} from campaign_contacts t join place_sets z on z.id = t.place_set_id where t.campaign_id = $1",
         campaign,
     )
     assert [row["zones"] for row in zones] == [["Pacific/Auckland"]]

@@ -301,6 +301,7 @@ UNDERSTOOD: dict[str, Any] = {
     "voicemailDetectionEnabled": False, "voicemailAction": "hangup", "voicemailDropMessage": "Hello",
     "maxCallDurationMinutes": 10,
     "ringTimeoutSeconds": 25, "priority": 7, "callsPerSecond": 2.5, "zonePolicy": "strictest", "callerIdSticky": False,
+    "policyPacks": ["us-federal", "us-states"],
     "holidayCalendar": {"country": "US", "subdivision": "AL", "dates": ["2026-12-24"], "open": ["2026-10-12"]},
     "scheduledEndAt": "2026-12-31T17:00:00Z", "contactExpiryDays": 30, "localPresence": True,
 }  # fmt: skip
@@ -310,7 +311,7 @@ IN_ANSWERS = {
     "retry_on_voicemail", "retry_backoff_mode", "retry_backoff_multiplier", "retry_backoff_max_minutes", "max_attempts_no_answer",
     "max_attempts_busy", "max_attempts_error", "no_auto_complete", "voicemail_detection_enabled", "voicemail_action",
     "voicemail_drop_message", "max_call_duration_minutes", "ring_timeout_seconds", "priority", "calls_per_second", "zone_policy",
-    "caller_id_sticky", "local_presence", "holiday_calendar", "scheduled_end_at", "contact_expiry_days",
+    "caller_id_sticky", "local_presence", "policy_packs", "holiday_calendar", "scheduled_end_at", "contact_expiry_days",
 }  # fmt: skip
 
 
@@ -354,7 +355,8 @@ WRONG_SETTINGS: list[tuple[str, Any]] = [
     ("maxCallDurationMinutes", 0), ("ringTimeoutSeconds", "soon"), ("priority", 0), ("callsPerSecond", 0),
     ("useContactTimezoneForCallWindow", "perhaps"), ("holidayCalendar", "XX"), ("holidayCalendar", "US-XX"),
     ("holidayCalendar", {"dates": ["tomorrow"]}), ("scheduledEndAt", "tomorrow"), ("scheduledEndAt", "2026-12-31T17:00:00"),
-    ("scheduledEndAt", 5), ("scheduledEndAt", "2026-01-05T12:00:00Z"), ("zonePolicy", "loose"), ("contactExpiryDays", 0),
+    ("scheduledEndAt", 5), ("scheduledEndAt", "2026-01-05T12:00:00Z"), ("zonePolicy", "loose"), ("policyPacks", "us-federal"),
+    ("policyPacks", ["us-federal", "none"]), ("policyPacks", ["uk-ofcom"]), ("contactExpiryDays", 0),
     ("contactExpiryDays", 3651), ("contactExpiryDays", True), ("contactExpiryDays", 1.5), ("callerIdSticky", "perhaps"),
     ("localPresence", "near"),
 ]  # fmt: skip
@@ -378,7 +380,6 @@ async def test_a_setting_in_both_spellings_is_refused(desk: Desk) -> None:
 
 
 UNKEPT = [
-    "policyPacks",
     "frequencyCaps",
     "useSecondaryPhone",
 ]

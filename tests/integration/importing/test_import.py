@@ -54,14 +54,12 @@ async def test_a_row_becomes_a_contact(api: Api) -> None:
 
 async def test_the_place_comes_from_the_time_zone_or_the_number(api: Api) -> None:
     await send(api, file_of("A,A,+14155552671,,,Asia/Tokyo,,,,", "B,B,+493012345678,,,,,,,", "C,C,,,,,,,,"))
-    rows = await api.context.database.pool.fetch(
-        "select first_name, place_source, zones from contacts c join place_sets p on p.id = c.place_set_id order by 1"
-    )
-    assert [(r["first_name"], r["place_source"], r["zones"]) for r in rows] == [
-        ("A", "contact", ["Asia/Tokyo"]),
-        ("B", "number", ["Europe/Berlin"]),
-        ("C", "unknown", []),
-    ]
+    places = {contact["first_name"]: contact["place"] for contact in await contacts(api)}
+    assert {name: (place["zones_from"], place["zones"], place["regions"]) for name, place in places.items()} == {
+        "A": ("contact", ["Asia/Tokyo"], ["US-CA"]),
+        "B": ("number", ["Europe/Berlin"], []),
+        "C": ("unknown", [], []),
+    }
 
 
 async def test_a_row_with_a_fault_is_rejected_alone(api: Api) -> None:

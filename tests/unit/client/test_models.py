@@ -13,6 +13,7 @@ SCHEMAS: dict[str, Any] = build().openapi()["components"]["schemas"]
 SAME: dict[type[Any], str] = {
     models.Contact: "Contact",
     models.CompanyRef: "CompanyRef",
+    models.Whereabouts: "Whereabouts",
     models.Company: "Company",
     models.Assistant: "Assistant",
     models.PhoneNumber: "PhoneNumber",

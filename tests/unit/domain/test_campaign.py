@@ -6,10 +6,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from dialer.domain.campaign import UNSUPPORTED, CampaignSettings, end_of
+from dialer.domain.campaign import UNSUPPORTED, CampaignRules, CampaignSettings, end_of
 from scheduler.holidays import Calendar
 from scheduler.windows import Hours
-from tests.unit.domain.cases import row, rules
+from tests.support.places import somewhere
+from tests.unit.domain.cases import NOW, row, rules
 
 
 def test_days_of_the_week_and_windows_of_single_days() -> None:
@@ -17,15 +18,17 @@ def test_days_of_the_week_and_windows_of_single_days() -> None:
         "days_of_week": ["monday", "friday"],
         "day_windows": {"friday": [{"start": "10:00", "end": "12:00"}, {"start": "22:00", "end": "02:00"}]},
     }
-    window = rules(call_window_start="09:00", call_window_end="17:00", settings=own).window
+    window = rules(call_window_start="09:00", call_window_end="17:00", settings=own).hours.window
     usual, friday = (Hours.parse("09:00", "17:00"),), (Hours.parse("10:00", "12:00"), Hours.parse("22:00", "02:00"))
     assert window.weekly == (usual, (), (), (), friday, (), ())
 
 
 def test_the_window_is_read_in_the_contacts_zones_unless_the_campaign_says_otherwise() -> None:
-    assert rules().zones(("Europe/Berlin",)) == ("Europe/Berlin",)
-    own = rules(settings={"use_contact_timezone_for_call_window": False})
-    assert own.zones(("Europe/Berlin",)) == ("America/New_York",)
+    def walls(kept: CampaignRules) -> list[str]:
+        return [wall.zone for wall in kept.walls(somewhere("Europe/Berlin"), NOW).each]
+
+    assert walls(rules()) == ["Europe/Berlin"]
+    assert walls(rules(settings={"use_contact_timezone_for_call_window": False})) == ["America/New_York"]
 
 
 def test_who_is_called_sees_the_same_number_again_and_a_local_one_where_that_is_asked_for() -> None:
@@ -42,7 +45,8 @@ def test_a_rule_nobody_would_keep_is_refused_not_ignored(key: str) -> None:
 
 @pytest.mark.parametrize("off", [None, False, "", [], {}])
 @pytest.mark.parametrize(
-    "key", sorted(UNSUPPORTED | {"holiday_calendar", "scheduled_end_at", "contact_expiry_days", "local_presence"})
+    "key",
+    sorted(UNSUPPORTED | {"policy_packs", "holiday_calendar", "scheduled_end_at", "contact_expiry_days", "local_presence"}),
 )
 def test_a_rule_that_is_switched_off_is_kept_by_everybody(key: str, off: object) -> None:
     assert rules(settings={key: off}) == rules(settings={})
@@ -64,10 +68,10 @@ def test_a_rule_that_is_switched_off_is_kept_by_everybody(key: str, off: object)
 )
 def test_a_calendar_in_all_its_spellings_is_the_windows_and_kept_as_it_was_sent(given: object, calendar: Calendar) -> None:
     settings = {"holiday_calendar": given, "day_windows": {"friday": [{"start": "10:00", "end": "12:00"}]}}
-    assert rules(settings=settings).window.calendar == calendar
+    assert rules(settings=settings).hours.window.calendar == calendar
     kept = CampaignSettings.model_validate(settings).model_dump(mode="json", exclude_unset=True)["holiday_calendar"]
     assert kept == (given if not isinstance(given, dict) or None not in given.values() else given | {"dates": []})
-    assert rules(settings={"holiday_calendar": kept}).window.calendar == calendar
+    assert rules(settings={"holiday_calendar": kept}).hours.window.calendar == calendar
 
 
 def test_a_calendar_without_any_date_is_none() -> None:

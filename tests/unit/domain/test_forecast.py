@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from dialer.domain.forecast import Crowd, finish
-from scheduler.windows import is_open
+from scheduler.windows import everywhere, is_open
+from tests.support.places import somewhere
 from tests.unit.domain.cases import NOW, rules
 
 BERLIN, NEW_YORK, AUCKLAND = ("Europe/Berlin",), ("America/New_York",), ("Pacific/Auckland",)
@@ -15,7 +16,7 @@ DAYTIME = rules(call_window_start="09:00", call_window_end="17:00")
 
 
 def crowd(contacts: int, zones: tuple[str, ...] = BERLIN, earliest: datetime = NOW) -> Crowd:
-    return Crowd(zones, contacts, earliest)
+    return Crowd(somewhere(*zones), contacts, earliest)
 
 
 def test_an_open_window_only_takes_the_time_of_the_calls() -> None:
@@ -47,7 +48,7 @@ def test_what_does_not_fit_into_today_goes_on_tomorrow() -> None:
 
 def test_windows_of_other_zones_come_in_their_turn() -> None:
     end = finish([crowd(10), crowd(10, AUCKLAND)], DAYTIME, 1, NOW)
-    assert end is not None and is_open(DAYTIME.window, AUCKLAND, end)
+    assert end is not None and is_open(everywhere(DAYTIME.hours.window, AUCKLAND), end)
     assert end == datetime(2026, 3, 4, 20, 0, 10, tzinfo=NOW.tzinfo)
 
 

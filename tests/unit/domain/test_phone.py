@@ -11,7 +11,7 @@ from dialer.domain import phone
 from dialer.domain.errors import Invalid
 from dialer.domain.number_plans import is_block
 from dialer.domain.phone import E164, NotPhone, Phone, normalise, phone_of
-from scheduler.zones import candidates
+from scheduler.places import locate
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_the_numbers_of_a_block_are_read_as_each_by_itself(
         match normalise(written, region):
             case Phone(number=number, telling=telling):
                 assert number == read_by_the_plans(written, region)
-                assert candidates(None, number, telling) == candidates(None, number)
+                assert locate(None, None, number, telling) == locate(None, None, number)
             case NotPhone():
                 assert read_by_the_plans(written, region) is None
 
@@ -159,4 +159,4 @@ def test_regions_are_countries_with_a_number_plan() -> None:
 def test_it_says_which_digits_tell_its_zones(written: str) -> None:
     found = normalise(written, "US")
     assert isinstance(found, Phone)
-    assert candidates(None, found.number, found.telling) == candidates(None, found.number)
+    assert locate(None, None, found.number, found.telling) == locate(None, None, found.number)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from dialer.domain.campaign import CampaignRules
 from dialer.domain.machine import CampaignStatus
 from dialer.domain.preflight import Facts, Go, Never, Reason, Verdict, Wait, preflight
-from scheduler.windows import is_open
+from scheduler.windows import everywhere, is_open
+from tests.support.places import somewhere
 from tests.unit.domain.cases import NOW, rules
 
 
@@ -24,7 +25,7 @@ FREE = Facts(
     campaign_status=CampaignStatus.RUNNING,
     pause_reason=None,
     rules=rules(),
-    zones=("Europe/Berlin",),
+    place=somewhere("Europe/Berlin"),
     to_number="+4930901820",
     do_not_call=False,
     suppressed_until=None,
@@ -45,7 +46,7 @@ FREE = Facts(
         ({"suppressed_until": NOW + timedelta(hours=2)}, Wait(Reason.SUPPRESSED, NOW + timedelta(hours=2))),
         ({"suppressed_until": NOW - timedelta(hours=2)}, Go(NOW + timedelta(days=1))),
         ({"to_number": None}, Never(Reason.NO_PHONE)),
-        ({"zones": ()}, Never(Reason.NEVER_CALLABLE)),
+        ({"place": somewhere()}, Never(Reason.NEVER_CALLABLE)),
         ({"campaign_status": CampaignStatus.CANCELLED}, Never(Reason.ENDED)),
         ({"campaign_status": CampaignStatus.DRAFT}, Wait(Reason.NOT_STARTED)),
         ({"campaign_status": CampaignStatus.PAUSED, "pause_reason": "user"}, Wait(Reason.PAUSED)),
@@ -68,7 +69,7 @@ FREE = Facts(
         ),
         ({"rules": ending(NOW + timedelta(hours=1)), "next_attempt_at": NOW + timedelta(hours=1)}, Wait(Reason.WINDOW)),
         ({"rules": ending(NOW + timedelta(hours=1)), "suppressed_until": NOW + timedelta(hours=2)}, Wait(Reason.WINDOW)),
-        ({"rules": ending(NOW - timedelta(days=9)), "zones": ()}, Never(Reason.NEVER_CALLABLE)),
+        ({"rules": ending(NOW - timedelta(days=9)), "place": somewhere()}, Never(Reason.NEVER_CALLABLE)),
         ({"expires_at": NOW}, Never(Reason.EXPIRED)),
         ({"expires_at": NOW, "campaign_status": CampaignStatus.PAUSED}, Never(Reason.EXPIRED)),
         ({"expires_at": NOW + timedelta(seconds=1)}, Go(NOW + timedelta(seconds=1))),
@@ -92,7 +93,7 @@ def test_what_is_final_is_said_before_what_only_takes_time() -> None:
 def test_an_unreadable_rule_is_never_a_go_and_an_unknown_zone_is_read_in_the_campaigns_only_if_it_says_so() -> None:
     assert isinstance(preflight(replace(FREE, rules=None), NOW), Wait)
     own = rules(call_window_start="09:00", call_window_end="17:00", settings={"use_contact_timezone_for_call_window": False})
-    assert isinstance(preflight(replace(FREE, rules=own, zones=()), NOW), Go)
+    assert isinstance(preflight(replace(FREE, rules=own, place=somewhere()), NOW), Go)
 
 
 hours = st.tuples(st.integers(0, 23), st.integers(0, 23)).filter(lambda pair: pair[0] != pair[1])
@@ -110,17 +111,19 @@ def test_a_go_rings_to_its_end_inside_every_window_and_a_wait_ends_at_a_go(
     pair: tuple[int, int], where: tuple[str, ...], now: datetime
 ) -> None:
     own = rules(call_window_start=f"{pair[0]:02}:00", call_window_end=f"{pair[1]:02}:00")
-    facts = replace(FREE, rules=own, zones=where, next_attempt_at=now)
+    facts = replace(FREE, rules=own, place=somewhere(*where), next_attempt_at=now)
     match preflight(facts, now):
         case Go(not_after):
             assert not_after > now
             for instant in (now, not_after, not_after + timedelta(seconds=own.ring_seconds)):
-                assert is_open(own.window, where, instant)
+                assert is_open(everywhere(own.hours.window, where), instant)
         case Wait(Reason.WINDOW, until):
             assert until is not None and until > now
             assert isinstance(preflight(replace(facts, next_attempt_at=until), until), Go)
         case Never(reason):
             assert reason is Reason.NEVER_CALLABLE
-            assert not any(is_open(own.window, where, now + timedelta(hours=h, minutes=1)) for h in range(24 * 8))
+            assert not any(
+                is_open(everywhere(own.hours.window, where), now + timedelta(hours=h, minutes=1)) for h in range(24 * 8)
+            )
         case other:
             raise AssertionError(other)

@@ -38,8 +38,8 @@ def test_any_record_is_a_row_or_is_rejected_with_a_reason(record: list[str]) -> 
         case Staged() as staged:
             assert staged.first_name and staged.last_name
             assert staged.phone is None or E164.fullmatch(staged.phone)
-            zones = next(zones for zones, number in READER.places.items() if number == staged.place)
-            assert (zones == ()) == (staged.place_source == "unknown")
+            place = next(place for place, number in READER.places.items() if number == staged.place)
+            assert (place.zones == ()) == (staged.place_source == "unknown")
         case Rejected(row_number=row, field=field, message=message, cells=kept):
             assert (row, kept) == (7, record)
             assert field and message

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 import pytest
 
 from scheduler.holidays import Calendar
-from scheduler.windows import CallWindow, closes_at, daily, is_open, next_open, next_start
+from scheduler.windows import CallWindow, closes_at, daily, everywhere, is_open, next_open, next_start
 from tests.unit.scheduler.test_windows import ANY_TIME, BERLIN, NEW_YORK, spans, utc
 from tests.unit.scheduler.wall import open_everywhere
 
@@ -46,7 +46,7 @@ class TestCalendars:
             assert all(Calendar("LK").shuts(date(2028, 1, 1) + timedelta(days=n)) for n in range(366))
         assert "LK in 2028" in caplog.text
         assert not Calendar("LK").shuts(date(2026, 2, 3))
-        assert next_open(kept_in(ANY_TIME, "LK"), ("Asia/Colombo",), utc("2028-01-05 00:00")) is None
+        assert next_open(everywhere(kept_in(ANY_TIME, "LK"), ("Asia/Colombo",)), utc("2028-01-05 00:00")) is None
 
     @pytest.mark.parametrize("country", ["XX", "us", "USA", "UK", "", "Germany"])
     def test_a_country_that_is_none(self, country: str) -> None:
@@ -77,10 +77,10 @@ def test_the_hours_of_a_holidays_eve_end_at_its_midnight_and_its_own_do_not_begi
 def test_no_phone_rings_into_a_holiday() -> None:
     any_time = shut_on(ANY_TIME, CHRISTMAS)
     begins, ends = utc("2026-12-25 05:00"), utc("2026-12-26 05:00")
-    assert closes_at(any_time, NEW_YORK, utc("2026-12-24 12:00")) == begins
+    assert closes_at(everywhere(any_time, NEW_YORK), utc("2026-12-24 12:00")) == begins
     early, late = begins - timedelta(seconds=91), begins - timedelta(seconds=90)
-    assert next_start(any_time, NEW_YORK, early, 90) == early
-    assert next_start(any_time, NEW_YORK, late, 90) == ends
+    assert next_start(everywhere(any_time, NEW_YORK), early, 90) == early
+    assert next_start(everywhere(any_time, NEW_YORK), late, 90) == ends
 
 
 def test_a_holiday_on_a_day_of_25_hours_and_on_one_of_23() -> None:
@@ -89,8 +89,8 @@ def test_a_holiday_on_a_day_of_25_hours_and_on_one_of_23() -> None:
         (date(2026, 10, 25), "2026-10-24 22:00", "2026-10-25 23:00"),
     ):
         any_time = shut_on(ANY_TIME, day)
-        assert closes_at(any_time, BERLIN, utc(begins) - timedelta(hours=1)) == utc(begins)
-        assert next_open(any_time, BERLIN, utc(begins)) == utc(ends)
+        assert closes_at(everywhere(any_time, BERLIN), utc(begins) - timedelta(hours=1)) == utc(begins)
+        assert next_open(everywhere(any_time, BERLIN), utc(begins)) == utc(ends)
 
 
 class TestApia:
@@ -103,7 +103,7 @@ class TestApia:
         night = shut_on(daily("20:00", "04:00"), *(date(2011, 12, day) for day in days))
         at = utc("2011-12-28 00:00")
         for _ in range(5 * 1440):
-            assert is_open(night, self.ZONE, at) is open_everywhere(night, self.ZONE, at)
+            assert is_open(everywhere(night, self.ZONE), at) is open_everywhere(night, self.ZONE, at)
             at += timedelta(minutes=1)
 
     def test_a_holiday_that_does_not_come(self) -> None:
@@ -118,9 +118,11 @@ def test_where_a_holiday_has_begun_in_one_zone_nobody_is_called_in_either() -> N
     """Who may be in Berlin or in New York: 1 May begins in Berlin at 22:00 UTC and ends in New York at 04:00 two days later."""
     both = (*NEW_YORK, *BERLIN)
     labour = shut_on(ANY_TIME, date(2026, 5, 1))
-    assert closes_at(labour, both, utc("2026-04-30 12:00")) == utc("2026-04-30 22:00")
-    assert next_open(labour, both, utc("2026-04-30 22:00")) == utc("2026-05-02 04:00")
-    assert is_open(labour, NEW_YORK, utc("2026-04-30 23:00")) and not is_open(labour, both, utc("2026-04-30 23:00"))
+    assert closes_at(everywhere(labour, both), utc("2026-04-30 12:00")) == utc("2026-04-30 22:00")
+    assert next_open(everywhere(labour, both), utc("2026-04-30 22:00")) == utc("2026-05-02 04:00")
+    assert is_open(everywhere(labour, NEW_YORK), utc("2026-04-30 23:00")) and not is_open(
+        everywhere(labour, both), utc("2026-04-30 23:00")
+    )
 
 
 def test_years_end() -> None:
@@ -136,13 +138,13 @@ def test_a_week_that_a_holiday_took_is_no_proof_for_the_next_one() -> None:
     mondays = daily("09:00", "10:00", days=[0])
     shut = [date(2026, 6, 1) + timedelta(weeks=n) for n in range(50)]
     for n in (1, 2, 49, 50):
-        opens = next_open(shut_on(mondays, *shut[:n]), ("UTC",), utc("2026-05-26 00:00"))
+        opens = next_open(everywhere(shut_on(mondays, *shut[:n]), ("UTC",)), utc("2026-05-26 00:00"))
         assert opens == datetime.fromisoformat("2026-06-01T09:00Z") + timedelta(weeks=n)
 
 
 def test_a_window_that_is_shut_for_more_than_a_year_never_opens() -> None:
     shut = [date(2026, 1, 1) + timedelta(days=n) for n in range(380)]
-    assert next_open(shut_on(ANY_TIME, *shut), ("UTC",), utc("2026-01-01 12:00")) is None
+    assert next_open(everywhere(shut_on(ANY_TIME, *shut), ("UTC",)), utc("2026-01-01 12:00")) is None
 
 
 def test_windows_of_other_calendars_are_other_windows() -> None:

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from scheduler.pacing import CAMPAIGN_SECONDS, Allowance, Burst, RecentReleases
 from scheduler.planner import CallerId, CampaignView, Lane, Plan, Release, Snapshot, plan
+from scheduler.policies import CallHours
 from scheduler.windows import CallWindow, daily
+from tests.support.places import somewhere
 from tests.unit.scheduler.wall import open_everywhere
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -18,20 +20,19 @@ ANY_TIME = daily("00:00", "24:00")
 OFFICE = daily("09:00", "17:00")
 
 
-def campaign(name: str = "camp_a", **changed: object) -> CampaignView:
+def campaign(name: str = "camp_a", *, window: CallWindow = ANY_TIME, zone: str | None = None, **changed: object) -> CampaignView:
     view = CampaignView(
         id=name,
         team="team_1",
         trunk="main",
         weight=1,
-        window=ANY_TIME,
-        zone=None,
+        hours=CallHours(window, zone),
         margin=30,
         scopes=(f"campaign:{name}", "team:team_1", "trunk:main", "assistant:asst_1"),
         run_remaining=None,
         calls_per_second=None,
         caller_ids=(CallerId("num_1", "+4930123456", 1, "number:num_1"),),
-        lanes=(Lane(1, ("UTC",), 0, 10),),
+        lanes=(Lane(1, somewhere("UTC"), 0, 10),),
     )
     return replace(view, **changed)  # type: ignore[arg-type]
 
@@ -82,21 +83,26 @@ def test_no_call_starts_that_would_ring_past_the_campaigns_end() -> None:
 
 
 def test_an_unknown_place_is_never_called_in_the_contacts_zone() -> None:
-    nowhere = campaign(lanes=(Lane(7, (), 0, 3),))
+    nowhere = campaign(lanes=(Lane(7, somewhere(), 0, 3),))
     made = plan(Snapshot(NOON, (nowhere,), {}))
     assert made.releases == ()
     assert made.shut == {("camp_a", 7): None}
-    assert counts(plan(Snapshot(NOON, (replace(nowhere, zone="Europe/Berlin"),), {}))) == {"camp_a": 3}
+    assert counts(plan(Snapshot(NOON, (replace(nowhere, hours=CallHours(ANY_TIME, "Europe/Berlin")),), {}))) == {"camp_a": 3}
 
 
 def test_the_campaigns_zone_overrules_the_lanes() -> None:
-    tokyo = campaign(window=OFFICE, lanes=(Lane(1, ("Asia/Tokyo",), 0, 3),))
+    tokyo = campaign(window=OFFICE, lanes=(Lane(1, somewhere("Asia/Tokyo"), 0, 3),))
     assert counts(plan(Snapshot(NOON, (tokyo,), {}))) == {}
-    assert counts(plan(Snapshot(NOON, (replace(tokyo, zone="UTC"),), {}))) == {"camp_a": 3}
+    assert counts(plan(Snapshot(NOON, (replace(tokyo, hours=CallHours(OFFICE, "UTC")),), {}))) == {"camp_a": 3}
 
 
 def test_lanes_come_in_order_of_priority() -> None:
-    lanes = (Lane(1, ("UTC",), 0, 1), Lane(2, ("UTC",), 9, 1), Lane(3, ("Etc/Unknown",), 99, 1), Lane(1, ("UTC",), 9, 1))
+    lanes = (
+        Lane(1, somewhere("UTC"), 0, 1),
+        Lane(2, somewhere("UTC"), 9, 1),
+        Lane(3, somewhere("Etc/Unknown"), 99, 1),
+        Lane(1, somewhere("UTC"), 9, 1),
+    )
     made = plan(Snapshot(NOON, (campaign(lanes=lanes),), {}))
     assert [(lane.priority, lane.place_set) for lane in made.releases[0].lanes] == [(9, 1), (9, 2), (0, 1)]
     assert made.releases[0].count == 3
@@ -118,7 +124,7 @@ def test_a_lowered_cap_starts_nothing_new() -> None:
 
 
 def test_priority_shares_a_trunk() -> None:
-    lanes = (Lane(1, ("UTC",), 0, 1000),)
+    lanes = (Lane(1, somewhere("UTC"), 0, 1000),)
     both = (campaign("camp_a", weight=10, lanes=lanes), campaign("camp_b", lanes=lanes))
     assert counts(plan(Snapshot(NOON, both, {"trunk:main": 110}))) == {"camp_a": 100, "camp_b": 10}
 
@@ -140,14 +146,16 @@ def views(draw: st.DrawFn, name: str) -> CampaignView:
         team=team,
         trunk=trunk,
         weight=draw(st.integers(1, 10)),
-        window=draw(windows),
-        zone=draw(st.sampled_from([None, None, "Europe/Berlin", "Mars/Phobos"])),
+        hours=CallHours(draw(windows), draw(st.sampled_from([None, None, "Europe/Berlin", "Mars/Phobos"]))),
         margin=draw(st.sampled_from([0, 30, 90])),
         scopes=(f"campaign:{name}", f"team:{team}", f"trunk:{trunk}"),
         run_remaining=draw(st.none() | st.integers(0, 10)),
         calls_per_second=draw(st.none() | st.sampled_from([0.5, 2.0, 7.5])),
         caller_ids=tuple(CallerId(each, "+4930123456", draw(st.integers(0, 5)), f"number:{each}") for each in sorted(chosen)),
-        lanes=tuple(Lane(index, zones, draw(st.integers(0, 3)), draw(st.integers(0, 30))) for index, zones in enumerate(places)),
+        lanes=tuple(
+            Lane(index, somewhere(*zones), draw(st.integers(0, 3)), draw(st.integers(0, 30)))
+            for index, zones in enumerate(places)
+        ),
         live=draw(st.integers(0, 5)),
         last_start=draw(st.none() | st.integers(-100, 100_000).map(lambda seconds: NOON + timedelta(seconds=seconds))),
         ties=draw(st.booleans()),
@@ -184,10 +192,11 @@ def may_start(view: CampaignView, lane: Lane, at: datetime) -> bool:
     """By the wall clock: open now and on every second until the phone has rung its time, and before the campaign's last start."""
     if view.last_start is not None and at >= view.last_start:
         return False
-    zones = lane.zones if view.zone is None else (view.zone,)
+    zones = lane.place.zones if view.hours.zone is None else (view.hours.zone,)
     if zones == ("Mars/Phobos",):
         return False
-    return all(open_everywhere(view.window, zones, at + timedelta(seconds=step)) for step in (*range(0, view.margin + 1, 10),))
+    rings = (at + timedelta(seconds=step) for step in range(0, view.margin + 1, 10))
+    return all(open_everywhere(view.hours.window, zones, each) for each in rings)
 
 
 @settings(deadline=None, max_examples=100)
@@ -233,11 +242,11 @@ def test_tied_contacts_may_go_beyond_the_turns_of_a_number_but_all_together_not_
 
 def test_what_room_the_turns_leave_to_a_number_is_for_those_tied_to_it() -> None:
     numbers = tuple(CallerId(f"num_{n}", "+4930123456", 1, f"number:num_{n}") for n in range(3))
-    view = campaign(caller_ids=numbers, ties=True, lanes=(Lane(1, ("UTC",), 0, 6),))
+    view = campaign(caller_ids=numbers, ties=True, lanes=(Lane(1, somewhere("UTC"), 0, 6),))
     (release,) = plan(Snapshot(NOON, (view,), {"number:num_0": 3, "number:num_1": 0})).releases
     assert dict(release.caller_ids) == {"num_0": 3, "num_2": 3}
     assert release.most == {"num_0": 3, "num_2": 6}
-    both = (view, replace(campaign("camp_b"), caller_ids=numbers, ties=True, lanes=(Lane(1, ("UTC",), 0, 1),)))
+    both = (view, replace(campaign("camp_b"), caller_ids=numbers, ties=True, lanes=(Lane(1, somewhere("UTC"), 0, 1),)))
     first, second = plan(Snapshot(NOON, both, {"number:num_0": 9, "number:num_1": 9, "number:num_2": 9})).releases
     assert (dict(first.caller_ids), first.most) == ({"num_0": 2, "num_1": 2, "num_2": 2}, {"num_0": 5, "num_1": 6, "num_2": 6})
     assert second.most == {"num_0": 1, "num_1": 1, "num_2": 1}
@@ -291,7 +300,7 @@ def test_the_same_snapshot_gives_the_same_plan_in_any_order(
 
 @given(st.lists(st.integers(1, 10), min_size=1, max_size=12), st.integers(0, 40))
 def test_a_shared_trunk_with_room_for_all_serves_all(weights: list[int], extra: int) -> None:
-    lanes = (Lane(1, ("UTC",), 0, 1000),)
+    lanes = (Lane(1, somewhere("UTC"), 0, 1000),)
     all_of_them = tuple(campaign(f"camp_{index}", weight=weight, lanes=lanes) for index, weight in enumerate(weights))
     room = len(weights) + extra
     got = counts(plan(Snapshot(NOON, all_of_them, {"trunk:main": room})))
@@ -312,7 +321,7 @@ def test_releases_are_listed_by_campaign() -> None:
 @st.composite
 def crowds(draw: st.DrawFn) -> tuple[tuple[CampaignView, ...], dict[str, int]]:
     """Campaigns that always have somebody due, and the caps of what they share."""
-    lanes = (Lane(1, ("UTC",), 0, 1000),)
+    lanes = (Lane(1, somewhere("UTC"), 0, 1000),)
     names = [f"camp_{index}" for index in range(draw(st.integers(2, 8)))]
     teams = {name: draw(st.sampled_from(TEAMS)) for name in names}
     crowd = tuple(

@@ -8,23 +8,24 @@ from dataclasses import replace
 import pytest
 
 from scheduler.planner import CallerId, CampaignView, Lane, Plan, Snapshot
+from scheduler.policies import CallHours
 from scheduler.ticker import LONGEST_REST, Carried, Ticker
 from scheduler.windows import daily
 from tests.support.clock import ManualClock
+from tests.support.places import somewhere
 
 CAMPAIGN = CampaignView(
     id="camp_a",
     team="team_1",
     trunk="main",
     weight=1,
-    window=daily("00:00", "24:00"),
-    zone="UTC",
+    hours=CallHours(daily("00:00", "24:00"), "UTC"),
     margin=30,
     scopes=("campaign:camp_a", "trunk:main"),
     run_remaining=None,
     calls_per_second=None,
     caller_ids=(CallerId("num_1", "+4930123456", 1, "number:num_1"),),
-    lanes=(Lane(1, ("UTC",), 0, 100),),
+    lanes=(Lane(1, somewhere("UTC"), 0, 100),),
 )
 
 
@@ -158,7 +159,7 @@ async def test_the_turns_of_the_numbers_go_by_what_was_shown_not_by_what_was_pla
     """Of two calls a round, both go to people who are tied to the first number: the next turns are the second's."""
     book = Rehearsal()
     numbers = tuple(CallerId(f"num_{n}", f"+493012345{n}", 1, f"number:num_{n}") for n in (1, 2))
-    book.campaigns = (replace(CAMPAIGN, caller_ids=numbers, ties=True, lanes=(Lane(1, ("UTC",), 0, 2),)),)
+    book.campaigns = (replace(CAMPAIGN, caller_ids=numbers, ties=True, lanes=(Lane(1, somewhere("UTC"), 0, 2),)),)
     book.shown = {"camp_a": {"num_1": 2}}
     async with ticking(book):
         await book.quiet()
@@ -169,7 +170,7 @@ async def test_the_turns_of_the_numbers_go_by_what_was_shown_not_by_what_was_pla
 
 async def test_a_plan_that_only_says_when_windows_open_is_handed_over_too() -> None:
     book = Rehearsal()
-    book.campaigns = (replace(CAMPAIGN, zone=None, lanes=(Lane(1, (), 0, 5),)),)
+    book.campaigns = (replace(CAMPAIGN, hours=CallHours(daily("00:00", "24:00")), lanes=(Lane(1, somewhere(), 0, 5),)),)
     async with ticking(book):
         await book.quiet()
     assert book.released == [0]

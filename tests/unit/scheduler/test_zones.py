@@ -8,7 +8,7 @@ from zoneinfo import available_timezones
 import pytest
 
 import scheduler
-from scheduler.zones import DAY, UNKNOWN, Place, candidates, changes, is_zone, offsets
+from scheduler.zones import DAY, changes, is_zone, offsets, rhythm
 
 
 @pytest.mark.parametrize(
@@ -38,54 +38,6 @@ def test_every_zone_a_number_can_have_is_known() -> None:
     assert {name for name in names if not is_zone(name)} <= {"Etc/Unknown"}
 
 
-def test_the_contacts_own_zone_wins() -> None:
-    assert candidates("Asia/Calcutta", "+493012345678") == Place(("Asia/Calcutta",), "contact")
-
-
-@pytest.mark.parametrize("timezone", [None, "", "Etc/Unknown", "Mars/Phobos"])
-def test_else_the_number_tells(timezone: str | None) -> None:
-    assert candidates(timezone, "+493012345678") == Place(("Europe/Berlin",), "number")
-
-
-@pytest.mark.parametrize(
-    ("number", "zones"), [("+12125550123", 1), ("+18005550199", 42), ("+447911123456", 4), ("+79161234567", 16)]
-)
-def test_a_number_maps_to_a_set_of_zones(number: str, zones: int) -> None:
-    place = candidates(None, number)
-    assert place.source == "number"
-    assert len(place.zones) == zones
-    assert list(place.zones) == sorted(place.zones)
-
-
-@pytest.mark.parametrize("number", [None, "", "+", "12125550123", "+999123456789", "+88312345678", "nonsense"])
-def test_else_the_place_is_unknown(number: str | None) -> None:
-    assert candidates(None, number) == UNKNOWN
-
-
-def test_the_digits_that_tell_a_numbers_zones_say_what_the_library_says() -> None:
-    """For an example of every type of number of every country, and for its neighbours."""
-    import phonenumbers as plans
-    from phonenumbers.timezone import time_zones_for_number
-
-    kinds = [getattr(plans.PhoneNumberType, name) for name in dir(plans.PhoneNumberType) if name.isupper()]
-    checked = 0
-    for country in plans.SUPPORTED_REGIONS:
-        for example in filter(None, (plans.example_number_for_type(country, kind) for kind in kinds)):
-            number = plans.format_number(example, plans.PhoneNumberFormat.E164)
-            for other in {
-                number,
-                *(number[:at] + str((int(number[at]) + 3) % 10) + number[at + 1 :] for at in (4, 5, 7) if at < len(number)),
-            }:
-                try:
-                    found = sorted(set(time_zones_for_number(plans.parse(other))))
-                except plans.NumberParseException:
-                    found = []
-                said = tuple(found) if all(map(is_zone, found)) else ()
-                assert candidates(None, other).zones == said
-                checked += bool(said)
-    assert checked > 2_000
-
-
 def test_a_clock_change_splits_its_day() -> None:
     day = 20_541  # 2026-03-29
     assert offsets("Europe/Berlin", day) == ((0, 3600), (3600, 7200))
@@ -108,6 +60,14 @@ def test_every_zone_has_offsets_within_a_day() -> None:
     for name in available_timezones():
         if is_zone(name):
             assert all(abs(east) < DAY for _, east in offsets(name, 20_600))
+
+
+def test_names_of_one_place_have_one_rhythm() -> None:
+    for one, other in (("US/Central", "America/Chicago"), ("Asia/Calcutta", "Asia/Kolkata"), ("Europe/Kiev", "Europe/Kyiv")):
+        assert rhythm(one) == rhythm(other) is not None
+    apart = ("America/Chicago", "America/New_York", "America/Phoenix", "America/Denver", "America/Regina", "America/Mexico_City")
+    assert len({rhythm(zone) for zone in apart}) == 5  # Regina and Mexico City have kept the same time since 2022
+    assert rhythm("Etc/Unknown") is None
 
 
 def test_the_number_tables_are_loaded_on_first_use_only() -> None:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from holidays import HolidayBase, country_holidays
 
 from scheduler.holidays import Calendar
-from scheduler.windows import CallWindow
+from scheduler.windows import CallWindow, Walls
 
 MINUTE = timedelta(minutes=1)
 
@@ -55,6 +55,10 @@ def minutes_from(at: datetime, days: int) -> Iterator[datetime]:
         yield whole
 
 
-def first(window: CallWindow, zones: tuple[str, ...], at: datetime, *, is_open: bool, days: int) -> datetime | None:
-    """The first minute within `days` at which the window is open (or shut)."""
-    return next((each for each in minutes_from(at, days) if open_everywhere(window, zones, each) is is_open), None)
+def all_open(walls: Walls, at: datetime) -> bool:
+    return bool(walls.each) and all(shows_open(wall.window, wall.zone, at) for wall in walls.each)
+
+
+def first(walls: Walls, at: datetime, *, is_open: bool, days: int) -> datetime | None:
+    """The first minute within `days` at which all walls are open (or one is shut)."""
+    return next((each for each in minutes_from(at, days) if all_open(walls, each) is is_open), None)

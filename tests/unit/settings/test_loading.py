@@ -98,6 +98,7 @@ def test_relative_paths_start_at_the_files_folder_and_a_tilde_at_home(nowhere: P
     folder.mkdir()
     path = write(folder / "c.toml", '[embedded]\ndata_dir = "state"\n')
     assert load(path, {}).embedded.data_dir == folder / "state"
+    assert load(write(folder / "p.toml", '[policies]\nfolder = "own"\n'), {}).policies.folder == folder / "own"
     assert load(path, {"DIALER_EMBEDDED__DATA_DIR": "here"}).embedded.data_dir == nowhere / "here"
     assert load(path, {"DIALER_EMBEDDED__DATA_DIR": "~/d", "HOME": "/h"}).embedded.data_dir == Path("/h/d")
 
