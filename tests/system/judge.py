@@ -6,7 +6,7 @@ import heapq
 import math
 from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby, pairwise
 
@@ -29,7 +29,8 @@ BUSY_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """How long an attempt held its slot, and when the carrier had its call; seconds since 1970, None = not (yet)."""
+    """How long an attempt held its slot, and when the carrier had its call; seconds since 1970, None = not (yet). `asked`: when
+    the carrier had the request for it that it made go wrong."""
 
     attempt: str
     enrolment: str
@@ -39,6 +40,11 @@ class Held:
     freed: float | None
     accepted: float | None
     over: float | None
+    asked: float | None = None
+
+    @property
+    def dialled(self) -> float | None:
+        return self.asked if self.accepted is None else self.accepted
 
 
 async def judge(on: Stage, campaign: Seed, *, kills: Iterable[float] = ()) -> Found:
@@ -46,6 +52,7 @@ async def judge(on: Stage, campaign: Seed, *, kills: Iterable[float] = ()) -> Fo
     pool = on.pool
     entries = of_campaign(on.entries(), campaign.campaign)
     held = await holdings(on, campaign)
+    moments = list(kills)
     rules = rules_of((await claims.rules(pool, [campaign.campaign]))[0])
     places = await places_of_numbers(pool, campaign.campaign)
     placed = {each.attempt for each in held if each.state != "queued"}
@@ -63,7 +70,7 @@ async def judge(on: Stage, campaign: Seed, *, kills: Iterable[float] = ()) -> Fo
         unclear_seconds=await _unclear(pool, campaign.campaign),
         seconds=max(starts) - min(starts) if (starts := [entry.accepted for entry in entries]) else 0.0,
         broken=tuple(filter(None, broken)),
-        recoveries=tuple(recoveries(held, on.layout.cap, kills)),
+        recoveries=tuple(recoveries(await _with_requests(on, held), on.layout.cap, moments)) if moments else (),
     )
 
 
@@ -110,6 +117,12 @@ async def holdings(on: Stage, campaign: Seed) -> list[Held]:
     ]  # fmt: skip
 
 
+async def _with_requests(on: Stage, held: Sequence[Held]) -> list[Held]:
+    """The same with the requests that the carrier's script made go wrong."""
+    asked = {each.attempt: each.at for each in await on.troubles()}
+    return [replace(each, asked=asked.get(each.attempt)) for each in held]
+
+
 async def late(on: Stage, campaign: Seed) -> int:
     """Calls that the carrier accepted later after their permit than the fence and a busy machine explain."""
     rows = await on.pool.fetch("select id, placing_at from call_attempts where placing_at is not null")
@@ -148,8 +161,8 @@ async def _unclear(pool: Pool, campaign: str) -> float:
 
 
 def recoveries(held: Sequence[Held], cap: int, kills: Iterable[float]) -> list[float]:
-    """For each kill the seconds until the last of the slots whose call was not up had its next dial, or was taken again and hit
-    by a later kill.
+    """For each kill the seconds until the last of the slots whose call was not up had its next dial (also one that the carrier
+    made go wrong), or was taken again and hit by a later kill.
 
     A slot is what attempts hold one after another: a claim takes the one that has been free for longest. What happens when fewer
     than twice `cap` dials are still to come is left out: then a slot may stay free because nobody is due.
@@ -204,8 +217,8 @@ def _next_dial(chain: Sequence[Held], at: float, kills: Sequence[float], last: f
     for each in chain[first:]:
         if each.claimed > last:
             break
-        if each.accepted is not None and each.accepted > at:
-            return each.accepted - at
+        if each.dialled is not None and each.dialled > at:
+            return each.dialled - at
         if each.accepted is not None and (each.over is None or at < each.over):
             break
         if each.claimed > at and each.accepted is None:

@@ -120,7 +120,7 @@ POINTS = (
     Point("K7", ("api",), 3.3),
     Point("K8", ("api",), 0.3),
     Point("K9", ("scheduler",), 0.5),
-    Point("K10", ("worker",), 0.1, script=SILENT, surest=0.3, longer=2.0),
+    Point("K10", ("worker",), 0.1, script=SILENT, surest=0.3, longer=3.0),
     Point("K11", ("api",), 0.02, meanwhile=importing, surest=0.7),
     Point("K12", ("worker",), 0.01, meanwhile=asking_to_end, ends=True),
 )
@@ -229,5 +229,5 @@ SCENARIO = Scenario(
     passes="0 duplicates, 0 lost, never over the cap, unclear calls settled ≤ 60 s, 0 slots leaked, p95 recovery ≤ 15 s",
     run=run,
     cases=TOGETHER,
-    beside={"K1": 5, "K2": 3, "K3": 3, "K4": 1.5, "K5": 1.5, "K10": 8, "K11": 6, "K12": 2},
+    beside={"K1": 5, "K2": 3, "K3": 3, "K4": 1.5, "K5": 1.5, "K10": 10, "K11": 6, "K12": 2},
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from adapters.simulated.carrier.journal import Entry
 from tests.system.frame import Found
 from tests.system.judge import Held, again, recoveries, slots, together
@@ -51,6 +53,12 @@ def test_a_free_slot_counts_from_the_kill_on() -> None:
 def test_a_slot_that_a_later_kill_hits_anew_is_the_later_ones() -> None:
     twice = [held("lost", 1, 7), held("lost again", 8, 14), called("after", 15)]
     assert recoveries([*twice, *BACKLOG], 1, [1.5, 8.5]) == [8 - 1.5, 15.1 - 8.5]
+
+
+def test_a_request_that_the_carrier_makes_go_wrong_is_a_dial() -> None:
+    lost = [held("lost", 1, 7), replace(held("asked", 8, 14), asked=8.2), called("after", 15)]
+    assert recoveries([*lost, *BACKLOG], 1, [1.5]) == [8.2 - 1.5]
+    assert lost[1].accepted is None and lost[1].dialled == 8.2 and lost[2].dialled == lost[2].accepted
 
 
 def test_what_happens_when_nobody_is_due_any_more_is_not_measured() -> None:
