@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 import asyncpg
 import pytest
+from hypothesis import settings
 
 from dialer.embedded import EmbeddedServers, Endpoints
 from dialer.store.database import Database
@@ -20,6 +21,10 @@ from tests.support.memory import quickest
 from tests.support.reused import NOTES, Reused
 
 _numbers = itertools.count(1)
+
+# How long one example takes is the machine's doing: a rule that is slow is measured, not met by chance.
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")
 
 
 def pytest_collection_finish() -> None:
