@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mappi
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 from adapters.events import Phase
@@ -125,7 +126,7 @@ async def house(settings: Settings) -> AsyncIterator[House]:
         bell = Bell(redis)
         ringer = Ringer(bell, JobQueue(redis, QUEUE))
         rules = RulesReader(database.pool)
-        settler = Settler(database.pool, ringer, rules, clock)
+        settler = Settler(database.pool, ringer, rules, clock, Random())
         breakers = Breakers(database.pool, ringer, clock)
         follower = Follower(database.pool, settler, breakers)
         gaps = Gaps(database.pool, clock)

@@ -102,8 +102,12 @@ class Member(Record):
     priority: int
     attempts: int
     outcome: Disposition | None
+    to_number: str | None = Field(description="The number that is called next, or was called last")
     last_attempt_at: datetime | None
-    next_attempt_at: datetime | None
+    next_attempt_at: datetime | None = Field(
+        description="Not before this time, by the rule for retries or by whatever puts the call off. Hours come on top: until"
+        " when, `waiting_for` says"
+    )
     completed_at: datetime | None
     created_at: datetime
     contact: Person

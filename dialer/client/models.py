@@ -152,6 +152,7 @@ class CampaignContact(TypedDict):
     priority: int
     attempts: int
     outcome: str | None
+    to_number: str | None
     last_attempt_at: str | None
     next_attempt_at: str | None
     completed_at: str | None

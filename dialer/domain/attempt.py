@@ -48,7 +48,8 @@ class Progress:
 @dataclass(frozen=True, slots=True)
 class Turn:
     """One change of one attempt and, where `enrolment` is set, of its enrolment. `expected` and `expected_outcome` are what
-    the writer saw: a row that has moved since is left alone, and the writer is told."""
+    the writer saw: a row that has moved since is left alone, and the writer is told. `to_number`: whom an enrolment that waits
+    again is to call, None = the number it has; `both`: it may be either of the contact's."""
 
     attempt: str
     campaign: str
@@ -64,6 +65,8 @@ class Turn:
     enrolment: ContactStatus | None = None
     enrolment_outcome: Disposition | None = None
     next_at: datetime | None = None
+    to_number: str | None = None
+    both: bool = False
 
 
 def fold(before: Progress, events: Iterable[CallEvent]) -> Progress:

@@ -30,7 +30,6 @@ CLOCK_MARGIN_SECONDS = 60
 UNSUPPORTED = frozenset(
     {
         "frequency_caps",
-        "use_secondary_phone",
     }
 )
 
@@ -106,9 +105,12 @@ class CampaignSettings(BaseModel):
     retry_backoff_mode: Literal["fixed", "exponential"] = "fixed"
     retry_backoff_multiplier: Annotated[float, Field(ge=1.01, le=10)] = 2
     retry_backoff_max_minutes: Annotated[int, Field(ge=1, le=43200)] | None = None
+    retry_backoff_jitter: Annotated[float, Field(ge=0, le=1)] = 0
     max_attempts_no_answer: Attempts | None = None
     max_attempts_busy: Attempts | None = None
     max_attempts_error: Attempts | None = None
+    max_attempts_voicemail: Attempts | None = None
+    use_secondary_phone: Annotated[bool | None, OFF] = None
     no_auto_complete: bool = False
     voicemail_detection_enabled: bool = True
     voicemail_action: Literal["leave_message", "hangup"] | None = None
@@ -131,7 +133,9 @@ class CampaignSettings(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Delays are minutes; `max_attempts` counts the first call too."""
+    """Delays are minutes; `max_attempts` counts the first call too. `jitter` is the share, from 0 to 1, by which chance may
+    lengthen or shorten a delay, the cap excepted. 0 unless somebody asks for more: calls that end one by one bring their retries
+    one by one, every release is paced, and whoever asked for an hour may have a reason for no less."""
 
     max_attempts: int
     delay: int
@@ -142,6 +146,7 @@ class RetryPolicy:
     mode: Mode
     multiplier: float
     cap: int | None
+    jitter: float = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,12 +249,14 @@ def rules_of(row: Mapping[str, Any]) -> CampaignRules:
                 busy=settings.max_attempts_busy,
                 declined=settings.max_attempts_busy,
                 error=settings.max_attempts_error,
+                voicemail=settings.max_attempts_voicemail,
             ),
             on_error=settings.retry_on_error,
             on_voicemail=settings.retry_on_voicemail,
             mode=Mode(settings.retry_backoff_mode),
             multiplier=settings.retry_backoff_multiplier,
             cap=settings.retry_backoff_max_minutes,
+            jitter=settings.retry_backoff_jitter,
         ),
         ends=settings.scheduled_end_at,
         expiry=None if settings.contact_expiry_days is None else timedelta(seconds=settings.contact_expiry_days * 86_400),

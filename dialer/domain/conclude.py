@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from random import Random
 
 from adapters.events import Fault, Outcome
 from dialer.domain.attempt import Progress, Turn
 from dialer.domain.campaign import CampaignRules
 from dialer.domain.machine import AttemptState, ContactStatus
+from dialer.domain.next_number import Next, Number, next_number
 from dialer.domain.outcome import Disposition, disposition, reached
-from dialer.domain.preflight import Reason, for_ever
+from dialer.domain.preflight import Reason
 from dialer.domain.retry import NEVER_REFUSED, CallAgain, Record, Refusals, decide, excused, refused
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """An attempt, its enrolment and its campaign, as the ledger has them at one moment. `suppressed_until` None: the number is on
-    no list."""
+    no list. `both`: the campaign uses the contact's second number too; `other`: the one that was not called, None where there
+    is none to call; `replaced`: the one that was called is not the contact's any more."""
 
     attempt: str
     campaign: str
@@ -29,16 +32,30 @@ class Standing:
     record: Record
     do_not_call: bool
     suppressed_until: datetime | None
+    both: bool = False
+    other: Number | None = None
+    replaced: bool = False
+
+    def next(self, at: datetime, *, alternate: bool = False, invalid: bool = False) -> Next | None:
+        """Whom to call next, not before `at`; None: this contact may not be called again. `invalid`: nobody has the number that
+        was called."""
+        if self.do_not_call:
+            return None
+        gone = invalid or (self.replaced and self.other is not None)
+        return next_number(Number(self.to_number, self.suppressed_until, gone), self.other, at, alternate=alternate)
 
 
-def conclude(was: Standing, became: Progress, rules: CampaignRules | None, now: datetime) -> Turn | None:
-    """The turn from `was` to `became`, None where nothing changed. Without readable rules nothing is tried again.
+def conclude(
+    was: Standing, became: Progress, rules: CampaignRules | None, now: datetime, rng: Random | None = None
+) -> Turn | None:
+    """The turn from `was` to `became`, None where nothing changed. Without readable rules nothing is tried again; without `rng`
+    there is no jitter.
 
     A retry's delay runs from `now`, the time at which we learn of the ending: the carrier's own clock is not ours to trust.
     """
     if became == was.progress:
         return None
-    turn = Turn(was.attempt, was.campaign, was.scopes, was.progress.state, was.progress.outcome, became)
+    turn = _turn(was, became)
     if became.state is not AttemptState.ENDED:
         return turn
     assert became.outcome is not None
@@ -46,7 +63,13 @@ def conclude(was: Standing, became: Progress, rules: CampaignRules | None, now: 
         return turn  # only the result came
     if was.progress.state is AttemptState.ENDED:
         return _late(turn, was, became.outcome)
-    return _ended(turn, was, became.outcome, became.fault or Fault.CALLEE, rules, now)
+    return _ended(turn, was, became.outcome, became.fault or Fault.CALLEE, rules, now, rng)
+
+
+def _turn(was: Standing, became: Progress, reason: str | None = None) -> Turn:
+    return Turn(
+        was.attempt, was.campaign, was.scopes, was.progress.state, was.progress.outcome, became, reason=reason, both=was.both
+    )
 
 
 def _late(turn: Turn, was: Standing, outcome: Outcome) -> Turn:
@@ -63,11 +86,20 @@ def _late(turn: Turn, was: Standing, outcome: Outcome) -> Turn:
     )
 
 
-def _ended(turn: Turn, was: Standing, outcome: Outcome, fault: Fault, rules: CampaignRules | None, now: datetime) -> Turn:
+def _ended(
+    turn: Turn,
+    was: Standing,
+    outcome: Outcome,
+    fault: Fault,
+    rules: CampaignRules | None,
+    now: datetime,
+    rng: Random | None,
+) -> Turn:
     word = disposition(outcome)
     if rules is None:
         return replace(turn, counted=True, reason="unreadable_rules", enrolment=ContactStatus.FAILED, enrolment_outcome=word)
-    decision = decide(outcome, fault, rules.retry, was.record, now)
+    elsewhere = was.other is not None and was.other.callable
+    decision = decide(outcome, fault, rules.retry, was.record, now, rng, elsewhere=elsewhere)
     turn = replace(
         turn,
         counted=decision.counted,
@@ -78,14 +110,10 @@ def _ended(turn: Turn, was: Standing, outcome: Outcome, fault: Fault, rules: Cam
     )
     if not isinstance(decision, CallAgain):
         return replace(turn, enrolment=decision.status)
-    if _forbidden(was):
+    following = was.next(decision.at, alternate=decision.counted, invalid=fault is Fault.NUMBER)
+    if following is None:
         return replace(turn, enrolment=ContactStatus.SKIPPED, enrolment_outcome=Disposition.DO_NOT_CALL, reason="do_not_call")
-    return replace(turn, enrolment=ContactStatus.PENDING, next_at=max(decision.at, was.suppressed_until or decision.at))
-
-
-def _forbidden(was: Standing) -> bool:
-    """Whether nobody may call this number or contact again, ever."""
-    return was.do_not_call or (was.suppressed_until is not None and for_ever(was.suppressed_until))
+    return replace(turn, enrolment=ContactStatus.PENDING, next_at=following.at, to_number=following.number)
 
 
 def recall(
@@ -99,15 +127,17 @@ def recall(
     cause: str | None = None,
     rule: str | None = None,
 ) -> Turn:
-    """Take back an attempt that was certainly not placed: no attempt counted; the contact waits until `at`, or is skipped: by
-    `never`, or because it was forbidden meanwhile. `rule`: whose window it is, where that is the reason."""
+    """Take back an attempt that was certainly not placed: no attempt counted; the contact waits until `at`, for a call to the
+    same number if that may be made by then, or is skipped: by `never`, or because it was forbidden meanwhile. `rule`: whose
+    window it is, where that is the reason."""
     became = replace(was.progress, state=AttemptState.RECALLED, outcome=None, fault=fault, cause=cause, ended_at=now)
-    turn = Turn(was.attempt, was.campaign, was.scopes, was.progress.state, was.progress.outcome, became, reason=reason, rule=rule)
+    turn = replace(_turn(was, became, reason), rule=rule)
     if never is not None:
         return replace(turn, enrolment=ContactStatus.SKIPPED, enrolment_outcome=never)
-    if _forbidden(was):
+    following = was.next(at)
+    if following is None:
         return replace(turn, enrolment=ContactStatus.SKIPPED, enrolment_outcome=Disposition.DO_NOT_CALL)
-    return replace(turn, enrolment=ContactStatus.PENDING, next_at=at)
+    return replace(turn, enrolment=ContactStatus.PENDING, next_at=following.at, to_number=following.number)
 
 
 def expire(was: Standing, now: datetime) -> Turn:

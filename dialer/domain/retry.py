@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from random import Random
 from typing import TypeAlias
 
 from adapters.events import Fault, Outcome
@@ -69,31 +70,49 @@ class Refusals:
 NEVER_REFUSED = Refusals(0, others=False)
 
 
-def decide(outcome: Outcome, fault: Fault, policy: RetryPolicy, record: Record, now: datetime) -> Decision:
-    """What follows from an ending. `now` is when the call ended."""
+def decide(
+    outcome: Outcome,
+    fault: Fault,
+    policy: RetryPolicy,
+    record: Record,
+    now: datetime,
+    rng: Random | None = None,
+    *,
+    elsewhere: bool = False,
+) -> Decision:
+    """What follows from an ending. `now` is when the call ended; without `rng` there is no jitter. `elsewhere`: the contact may
+    be called at another number too, so one that nobody has is no end: the other is called at once, if an attempt is left."""
     word = disposition(outcome)
     if outcome is Outcome.UNKNOWN:
         return Done(ContactStatus.FAILED, "unknown", counted=True)
     if fault in (Fault.TRUNK, Fault.CONFIG, Fault.REQUEST):
         return excused(fault, record, now)
     if fault is Fault.NUMBER:
+        if elsewhere and record.attempts + 1 < policy.max_attempts:
+            return CallAgain(now, word, counted=True)
         return Done(ContactStatus.FAILED, word, counted=True)
     if fault is Fault.NONE or (word is Disposition.VOICEMAIL and not policy.on_voicemail):
         return Done(ContactStatus.COMPLETED, word, counted=True)
     made = record.attempts + 1
-    over = made >= min(policy.max_attempts, policy.max_by.get(word, policy.max_attempts))
+    over = exhausted(word, made, policy)
     if over or (word is Disposition.ERROR and not policy.on_error):
         reached = word is Disposition.VOICEMAIL
         return Done(
             ContactStatus.COMPLETED if reached else ContactStatus.FAILED, "attempts_exhausted" if over else word, counted=True
         )
-    return CallAgain(now + delay(word, made, policy), word, counted=True)
+    return CallAgain(now + delay(word, made, policy, rng), word, counted=True)
 
 
-def delay(word: Disposition, made: int, policy: RetryPolicy) -> timedelta:
+def exhausted(word: Disposition | None, made: int, policy: RetryPolicy) -> bool:
+    """Whether `made` attempts, the last of which ended with `word` (None = none was made), are all that are allowed."""
+    most = policy.max_attempts if word is None else policy.max_by.get(word, policy.max_attempts)
+    return made >= min(policy.max_attempts, most)
+
+
+def delay(word: Disposition, made: int, policy: RetryPolicy, rng: Random | None = None) -> timedelta:
     """How long to wait after the `made`-th attempt (from 1) that ended with `word`."""
     first = policy.delay_by.get(word, policy.delay)
-    return Backoff(first, policy.mode, policy.multiplier, policy.cap).delay(made)
+    return Backoff(first, policy.mode, policy.multiplier, policy.cap, policy.jitter).delay(made, rng)
 
 
 def excused(fault: Fault, record: Record, now: datetime) -> Decision:

@@ -34,7 +34,7 @@ HISTORY: Final = 20
 CHANGED_MEANWHILE: Final = "The contact was changed by somebody else meanwhile; read it again and repeat your change."
 
 EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
-ELSEWHERE: Final = ("phone", "timezone", "region")
+ELSEWHERE: Final = ("phone", "phone_secondary", "timezone", "region")
 """What a contact's place follows from."""
 DEFAULTS: Final[Mapping[str, Any]] = {"lead_status": "new", "do_not_call": False, "custom_fields": {}, "tags": []}
 """What a field has that was never given, or was cleared with null."""
@@ -107,8 +107,8 @@ async def get(database: Database, team_id: str, contact_id: str) -> tuple[Row, l
 async def change(means: Means, team_id: str, actor: str, contact_id: str, values: Mapping[str, Any]) -> Row:
     """Set the given fields, null clears. Raises Invalid, NotFound.
 
-    Calls that were not placed yet follow at once: with do-not-call their enrolments are skipped, with another number, zone or
-    region they take that over."""
+    Calls that were not placed yet follow at once: with do-not-call their enrolments are skipped, with other numbers, another
+    zone or region they take that over."""
     database, now = means.database, means.clock.now()
     kept = judged(values, await _region(database, team_id))
     await custom_fields.check(database, team_id, kept.get("custom_fields"))
@@ -173,8 +173,11 @@ async def _hold(on: Transaction, team_id: str, contact_id: str, *, waiting: bool
 
 async def _placed(database: Database, told: Row) -> dict[str, Any]:
     place = locate(told.get("timezone"), told.get("region"), told.get("phone"))
-    ids = await place_set_ids(database.pool, [place])
-    return {"place_set_id": ids[place], "place_source": place.source}
+    second = told.get("phone_secondary")
+    there = place if second is None else locate(told.get("timezone"), told.get("region"), second)
+    ids = await place_set_ids(database.pool, [place, there])
+    second_place = None if second is None else ids[there]
+    return {"place_set_id": ids[place], "place_source": place.source, "second_place_set_id": second_place}
 
 
 async def _region(database: Database, team_id: str) -> str:

@@ -16,7 +16,8 @@ from dialer.domain.machine import FINAL_CAMPAIGN, CampaignStatus
 from dialer.flows import contacts
 from dialer.flows.campaigns.look import held
 from dialer.flows.campaigns.means import Means
-from dialer.store import campaigns, enrolments
+from dialer.flows.second_numbers import place_second_numbers
+from dialer.store import campaigns, enrolments, second_numbers
 from dialer.store import contacts as people
 from dialer.store.enrolments import Audience
 from dialer.store.receipts import promised
@@ -56,6 +57,7 @@ async def enrol_contacts(
     ids = list(dict.fromkeys(contact_ids))
     _check(priority, len(ids), "contactIds")
     now = means.clock.now()
+    await _ready(means, team, campaign)
     async with transaction(means.database, actor) as on:
         row = await _open(on, team, campaign)
         born = await enrolments.enrol_these(on, campaign, team, ids, priority, now)
@@ -72,6 +74,7 @@ async def enrol_audience(means: Means, team: str, actor: str, campaign: str, aud
     `enrol_contacts`."""
     _check(priority, audience.most, "audience.maxToAdd")
     now = means.clock.now()
+    await _ready(means, team, campaign)
     async with transaction(means.database, actor) as on:
         row = await _open(on, team, campaign)
         if audience.company is not None and not await campaigns.has_company(on, team, audience.company):
@@ -99,6 +102,12 @@ async def enrol_new(means: Means, team: str, actor: str, campaign: str, values: 
         newcomer = promised(Newcomer(created, enrolment["id"], enrolment["status"], _answer(added, 1 - added, ())))
     await _ring(means, row)
     return newcomer
+
+
+async def _ready(means: Means, team: str, campaign: str) -> None:
+    """Whoever has only a second number is enrolled with it: so that its place is known."""
+    if await second_numbers.are_called(means.database.pool, campaign):
+        await place_second_numbers(means.database.pool, team, rounds=None)
 
 
 def _check(priority: int, count: int, field: str) -> None:

@@ -46,7 +46,7 @@ class Follower:
             if trunk is not None and standing.trunk != trunk:
                 return None  # another trunk has nothing to say about this call
             became = self._breakers.believe(standing, fold(standing.progress, events), case.now)
-            return conclude(standing, became, case.rules, case.now)
+            return conclude(standing, became, case.rules, case.now, case.rng)
 
         return decide
 

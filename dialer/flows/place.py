@@ -210,7 +210,7 @@ def after_failure(
                 cause=cause,
                 ended_at=now,
             )
-            return conclude(standing, believe(standing, became, now), case.rules, now)
+            return conclude(standing, believe(standing, became, now), case.rules, now, case.rng)
         case Rejected(fault=blamed, cause=cause):
             if held is not None:
                 return recall(standing, held, now, now, fault=blamed, cause=cause)

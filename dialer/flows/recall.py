@@ -24,10 +24,12 @@ def refuse(case: Case, held: Reason | None = None) -> Turn | None:
     match verdict(case, held):
         case Go():
             return recall(standing, "stale", case.now + BREATH, case.now)
+        case Wait(Reason.SUPPRESSED as reason):
+            return recall(standing, reason, case.now + BREATH, case.now)
         case Wait(reason, until, rule):
             return recall(standing, reason, until or case.now + BREATH, case.now, rule=rule)
         case Never(Reason.DO_NOT_CALL | Reason.SUPPRESSED as reason):
-            return recall(standing, reason, case.now, case.now, never=Disposition.DO_NOT_CALL)
+            return recall(standing, reason, case.now, case.now)
         case Never(Reason.NO_PHONE as reason):
             return recall(standing, reason, case.now, case.now, never=Disposition.INVALID_NUMBER)
         case Never(Reason.EXPIRED) if (expires := expires_at(case)) is not None and expires <= case.now:

@@ -128,7 +128,7 @@ def settle_sighting(case: Case, silent: Silent, sighting: Sighting, patience: ti
             became = replace(was, state=AttemptState.UNKNOWN) if unclear else was
         case _:  # the carrier took it once and knows nothing of it any more, or will never tell
             became = replace(was, state=AttemptState.ENDED, outcome=Outcome.UNKNOWN, ended_at=now)
-    return conclude(standing, became, case.rules, now)
+    return conclude(standing, became, case.rules, now, case.rng)
 
 
 def _longest(silent: Silent) -> datetime:

@@ -23,9 +23,8 @@ AT_ONCE: Final = 5_000
 
 
 async def relocate(on: Transaction, pool: Pool, read: Callable[[str, int], Awaitable[Sequence[Row]]], now: datetime) -> list[str]:
-    """The contacts that `read` gives (`id`, `timezone`, `region`, `phone`, `place_set_id`; after an id, so many) are put where
-    they are; the ids of those who were elsewhere before, whose enrolments are to follow. Whoever calls holds what
-    `callability.hold` takes."""
+    """The contacts that `read` gives (as `contacts.placed`; after an id, so many) are put where they are, with both numbers; the
+    ids of those who were elsewhere before, whose enrolments are to follow. Whoever calls holds what `callability.hold` takes."""
     moved: list[str] = []
     after = ""
     while rows := await read(after, AT_ONCE):
@@ -67,9 +66,12 @@ async def _move(means: Means, actor: str, ids: Sequence[str]) -> int:
     return len(moved)
 
 
-async def _elsewhere(pool: Pool, rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[int, str]]:
-    """Those of the contacts who are not where they were: the place set they belong to, and how its zones are known."""
-    places = {row["id"]: locate(row["timezone"], row["region"], row["phone"]) for row in rows}
-    ids = await place_set_ids(pool, places.values())
-    found = {id: (ids[place], place.source) for id, place in places.items()}
-    return {row["id"]: found[row["id"]] for row in rows if found[row["id"]][0] != row["place_set_id"]}
+async def _elsewhere(pool: Pool, rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[int, str, int | None]]:
+    """Those of the contacts who are not where they were: the place set they belong to, how its zones are known, and the place set
+    of the second number."""
+    first = {row["id"]: locate(row["timezone"], row["region"], row["phone"]) for row in rows}
+    second = {row["id"]: locate(row["timezone"], row["region"], row["phone_secondary"]) for row in rows if row["phone_secondary"]}
+    ids = await place_set_ids(pool, [*first.values(), *second.values()])
+    found = {id: (ids[at], at.source, ids[second[id]] if id in second else None) for id, at in first.items()}
+    was = {row["id"]: (row["place_set_id"], row["second_place_set_id"]) for row in rows}
+    return {id: there for id, there in found.items() if (there[0], there[2]) != was[id]}

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from random import Random
 from typing import TypeAlias
 
 from adapters.events import CallEvent
@@ -41,12 +42,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One attempt as it stands, with its campaign's rules (None = unreadable) and where its number may ring."""
+    """One attempt as it stands, with its campaign's rules (None = unreadable) and where its number may ring; `rng` is chance."""
 
     stand: Stand
     rules: CampaignRules | None
     place: Place
     now: datetime
+    rng: Random
 
 
 def expires_at(case: Case) -> datetime | None:
@@ -73,11 +75,12 @@ class _Wish:
 class Settler:
     """`run` and `run_rest` have to be running."""
 
-    def __init__(self, pool: Pool, ringer: Ringer, rules: RulesReader, clock: Clock) -> None:
+    def __init__(self, pool: Pool, ringer: Ringer, rules: RulesReader, clock: Clock, rng: Random) -> None:
         self._pool = pool
         self._ringer = ringer
         self._rules = rules
         self._clock = clock
+        self._rng = rng
         self._gather: Gather[_Wish, bool] = Gather(self._flush)
         self._known: dict[str, Stand] = {}
         self._ended: set[str] = set()
@@ -178,7 +181,7 @@ class Settler:
             if stand is None:
                 continue
             try:
-                case = Case(stand, rules.get(stand.standing.campaign), places[stand.place_set], now)
+                case = Case(stand, rules.get(stand.standing.campaign), places[stand.place_set], now, self._rng)
                 turn = wish.decide(case)
             except Exception:  # one attempt that cannot be decided must not hold up the others in the batch
                 log.exception("attempt %s: nothing could be decided; the sweep asks again", wish.attempt)

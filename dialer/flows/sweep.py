@@ -2,7 +2,8 @@
 
 Recalls what was claimed and not placed, makes endings of what is written but was not followed, starts campaigns whose hour has
 come and pauses those whose end has come, lets contacts expire, rests campaigns that are done and caller IDs that are blocked,
-cancels direct calls that were not made, forgets old receipts, and recounts.
+cancels direct calls that were not made, forgets old receipts, works out where second numbers ring of which nobody knows it, and
+recounts.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dialer.flows.follow import Follower
 from dialer.flows.recall import refuse
 from dialer.flows.reputation import judge_numbers
 from dialer.flows.ring import Ringer
+from dialer.flows.second_numbers import place_second_numbers
 from dialer.flows.settle import Settler
 from dialer.store import attempts, claims, direct, receipts, recount
 from dialer.store.database import Pool
@@ -65,6 +67,8 @@ class Sweeper:
         active = await recount.active_campaigns(self._pool)
         await claims.rest(self._pool, [id for id, status in active.items() if status == "running"], self._clock.now())
         await receipts.sweep(self._pool)
+        if placed := await place_second_numbers(self._pool):
+            log.info("the places of %d second numbers were worked out", placed)
         ids = list(active)
         wrong = await recount.scopes(self._pool)
         if wrong:

@@ -16,6 +16,7 @@ from adapters.events import CallEvent, Fault, Outcome, Phase
 from dialer.domain.attempt import Progress, Turn
 from dialer.domain.conclude import Standing
 from dialer.domain.machine import AttemptState, CampaignStatus, ContactStatus
+from dialer.domain.next_number import Number
 from dialer.domain.reputation import sign_of
 from dialer.domain.retry import Record, Refusals
 from dialer.store.database import Pool
@@ -44,8 +45,9 @@ class Permit:
 
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """A `Standing` with what only the ledger and the preflight need beside it. `phone` is the person's number now, which may be
-    another than the one that was claimed. `caller_id_active`: it may be shown, and does not rest."""
+    """A `Standing` with what only the ledger and the preflight need beside it. `phone` is the number to call now, which may be
+    another than the one that was claimed; None: the person has none that this campaign calls. `caller_id_active`: it may be
+    shown, and does not rest."""
 
     standing: Standing
     place_set: int
@@ -152,13 +154,16 @@ def _stand(r: asyncpg.Record, now: datetime) -> Stand:
             Record(r["attempts"], r["excused"] if r["excused_day"] == today else 0),
             r["do_not_call"],
             r["suppressed_until"],
+            r["both_numbers"],
+            None if r["other"] is None else Number(r["other"], r["other_suppressed_until"], r["other_dead"]),
+            r["replaced"],
         ),
         r["place_set_id"],
         r["enrolled_at"],
         r["campaign_version"],
         CampaignStatus(r["campaign_status"]),
         r["pause_reason"],
-        r["phone"],
+        r["next_number"],
         r["caller_id_active"],
         r["outbound_enabled"],
     )
@@ -187,7 +192,8 @@ async def turn(pool: Pool, turns: Sequence[Turn], told: Sequence[tuple[str, Call
             [t.counted for t in turns], [q.ringing_at for q in p], [q.answered_at for q in p], [q.ended_at for q in p],
             [t.enrolment for t in turns], [t.enrolment_outcome for t in turns], [t.next_at for t in turns],
             [t.excused for t in turns], [t.reached for t in turns], [_mapping(q.result) for q in p],
-            [None if q.outcome is None else sign_of(q.outcome) for q in p], [t.rule for t in turns], *events,
+            [None if q.outcome is None else sign_of(q.outcome) for q in p], [t.rule for t in turns],
+            [t.to_number for t in turns], [t.both for t in turns], *events,
         )  # fmt: skip
     return [Turned(r["id"], r["campaign_id"], r["freed"], tuple(r["bells"])) for r in rows]
 

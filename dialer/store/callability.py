@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from sqlalchemy import TextClause
 
+from dialer.store.callable_numbers import OF_ENROLLED
 from dialer.store.campaigns import LOCK_ROUNDS, keys_with_queued
 from dialer.store.campaigns import lock as lock_scopes
 from dialer.store.transaction import Transaction
@@ -80,6 +81,24 @@ _WAITING = """
 """
 
 
+# From `waits`: whom they call next.
+_READDRESS = f"""
+    , moved as (
+      select t.id, n.number, n.place, n.until, p.phone is null as phoneless
+      from waits join campaign_contacts t using (id) join contacts p on p.id = t.contact_id
+        join campaigns c on c.id = t.campaign_id {OF_ENROLLED}
+    )
+    update campaign_contacts t
+    set status = case when w.number is null then 'skipped' else 'pending' end,
+        outcome = case when w.number is null then 'invalid_number' else t.outcome end,
+        reason = case when w.number is null then case when phoneless then 'no_phone' else 'invalid_number' end
+                      when w.until > :now then 'suppressed' end,
+        completed_at = case when w.number is null then cast(:now as timestamptz) end,
+        next_attempt_at = greatest(t.next_attempt_at, case when w.until < 'infinity' then w.until end),
+        to_number = w.number, place_set_id = coalesce(w.place, t.place_set_id)
+"""
+
+
 async def withdraw(on: Transaction, contacts: Collection[str], held: Held, now: datetime) -> int:
     """Do not call: waiting enrolments of these contacts are skipped; how many."""
     statement = written(f"""{_WAITING}
@@ -97,36 +116,47 @@ async def in_a_call(on: Transaction, numbers: Collection[str]) -> list[str]:
 
 
 async def refuse_waiting(on: Transaction, contacts: Collection[str], campaigns: Collection[str], now: datetime) -> None:
-    """Skip the waiting enrolments of these contacts in `campaigns`, which are locked, that do not call or a suppression for ever
-    speaks against."""
-    statement = written("""
+    """Of the waiting enrolments of these contacts in `campaigns`, which are locked, those that do not call or a suppression for
+    ever speaks against call the contact's other number, if they may, or are skipped."""
+    statement = written(f"""
         with waits as (
-          select t.id, case when p.do_not_call then 'do_not_call' else 'suppressed' end as reason
-          from campaign_contacts t join contacts p on p.id = t.contact_id
+          select t.id, n.number, n.place, n.until,
+                 case when p.do_not_call then 'do_not_call'
+                      when n.number is null or n.until = 'infinity' then 'suppressed' end as why
+          from campaign_contacts t join contacts p on p.id = t.contact_id join campaigns c on c.id = t.campaign_id {OF_ENROLLED}
           where t.contact_id = any(:contacts) and t.campaign_id = any(:campaigns) and t.status = 'pending'
             and (p.do_not_call or exists (
               select from suppressions x
               where x.phone_number = t.to_number and x.expires_at is null
                 and (x.scope = 'global' or (x.scope = 'team' and x.team_id = t.team_id) or x.campaign_id = t.campaign_id)))
         )
-        update campaign_contacts t set status = 'skipped', outcome = 'do_not_call', reason = waits.reason, completed_at = :now
-        from waits where t.id = waits.id and t.status = 'pending'
+        update campaign_contacts t
+        set status = case when w.why is null then 'pending' else 'skipped' end,
+            outcome = case when w.why is null then t.outcome else 'do_not_call' end,
+            reason = coalesce(w.why, 'suppressed'),
+            completed_at = case when w.why is not null then cast(:now as timestamptz) end,
+            next_attempt_at = greatest(t.next_attempt_at, case when w.why is null then w.until end),
+            to_number = case when w.why is null then w.number else t.to_number end,
+            place_set_id = case when w.why is null then w.place else t.place_set_id end
+        from waits w where t.id = w.id and t.status = 'pending'
     """)
     await on.execute(statement, {"contacts": list(contacts), "campaigns": list(campaigns), "now": now})
 
 
 async def readdress(on: Transaction, contacts: Collection[str], held: Held, now: datetime) -> int:
-    """Waiting enrolments of these contacts take over their number and place; without a number they are skipped. How many."""
-    statement = written(f"""{_WAITING}
-        update campaign_contacts t
-        set status = case when p.phone is null then 'skipped' else 'pending' end,
-            outcome = case when p.phone is null then 'invalid_number' else t.outcome end,
-            reason = case when p.phone is null then 'no_phone' end,
-            completed_at = case when p.phone is null then cast(:now as timestamptz) end,
-            to_number = p.phone, place_set_id = p.place_set_id
-        from waits join contacts p on p.id = waits.contact_id where t.id = waits.id
-    """)
+    """Waiting enrolments of these contacts call the numbers that they have now, at their places; without a number they are
+    skipped. One that is called next and still theirs stays so. How many."""
+    statement = written(f"""{_WAITING} {_READDRESS} from moved w where t.id = w.id""")
     return await _run(on, statement, contacts, held, "contact_changed", now)
+
+
+async def readdress_campaign(on: Transaction, campaign: str, now: datetime) -> int:
+    """The same for everybody who waits in a campaign that calls other numbers than before. Whoever calls holds its lock."""
+    statement = written(f"""
+        with waits as (select id from campaign_contacts where campaign_id = :campaign and waiting) {_READDRESS}
+        from moved w where t.id = w.id and (t.to_number, t.place_set_id) is distinct from (w.number, w.place)
+    """)
+    return (await on.execute(statement, {"campaign": campaign, "now": now})).rowcount
 
 
 async def _run(on: Transaction, statement: TextClause, contacts: Collection[str], held: Held, reason: str, now: datetime) -> int:

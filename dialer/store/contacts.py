@@ -107,11 +107,16 @@ async def add(on: Transaction, values: Mapping[str, Any]) -> str:
 
 
 async def change(on: Transaction, contact_id: str, now: datetime, values: Mapping[str, Any]) -> None:
-    await on.execute(update(contacts).where(c.id == contact_id).values(**values, updated_at=now))
+    """`values` are columns. The place of the second number is written last: writing the number or the zone makes it unknown."""
+    place = {name: value for name, value in values.items() if name == "second_place_set_id"}
+    rest = {name: value for name, value in values.items() if name not in place}
+    await on.execute(update(contacts).where(c.id == contact_id).values(**rest, updated_at=now))
+    if place:
+        await on.execute(update(contacts).where(c.id == contact_id).values(**place))
 
 
 def _placed(*where: ColumnElement[bool], after: str, limit: int) -> Select[Any]:
-    own = (c.id, c.timezone, c.region, c.phone, c.place_set_id)
+    own = (c.id, c.timezone, c.region, c.phone, c.phone_secondary, c.place_set_id, c.second_place_set_id)
     return select(*own).where(*where, c.id > after).order_by(c.id).limit(limit)
 
 
@@ -132,14 +137,17 @@ async def lock_all(on: Transaction, ids: Collection[str]) -> None:
     await on.execute(held)
 
 
-async def put(on: Transaction, places: Mapping[str, tuple[int, str]], now: datetime) -> None:
-    """Contact id → the place set it belongs to, and how its zones are known."""
+async def put(on: Transaction, places: Mapping[str, tuple[int, str, int | None]], now: datetime) -> None:
+    """Contact id → the place set it belongs to, how its zones are known, and the place set of its second number."""
     statement = written("""
-        update contacts c set place_set_id = w.place, place_source = w.source, updated_at = :now
-        from unnest(cast(:ids as text[]), cast(:places as integer[]), cast(:sources as text[])) w(id, place, source)
+        update contacts c
+        set place_set_id = w.place, place_source = w.source, second_place_set_id = w.second, updated_at = :now
+        from unnest(cast(:ids as text[]), cast(:places as integer[]), cast(:sources as text[]), cast(:seconds as integer[]))
+          w(id, place, source, second)
         where c.id = w.id""")
-    sets, sources = zip(*places.values(), strict=True)
-    await on.execute(statement, {"ids": list(places), "places": list(sets), "sources": list(sources), "now": now})
+    sets, sources, seconds = (list(column) for column in zip(*places.values(), strict=True))
+    given = {"ids": list(places), "places": sets, "sources": sources, "seconds": seconds, "now": now}
+    await on.execute(statement, given)
 
 
 async def open_enrolments(on: Transaction, contact_id: str) -> int:

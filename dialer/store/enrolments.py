@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from dialer.domain.cursor import After
+from dialer.store.callable_numbers import OF_NEWCOMERS
 from dialer.store.rows import Row, all_rows, one_row, row_or_none
 from dialer.store.transaction import Transaction
 from dialer.store.written import written
@@ -32,9 +33,9 @@ class Audience:
     most: int = 50_000
 
 
-PEOPLE = "c.id, c.team_id, c.phone, c.do_not_call, c.place_set_id"
+PEOPLE = "c.id, c.team_id, c.phone, c.phone_secondary, c.do_not_call, c.place_set_id, c.second_place_set_id"
 THESE = f"""
-    select {PEOPLE}, a.place from unnest(cast(:ids as text[])) with ordinality as a(id, place)
+    select {PEOPLE}, a.turn from unnest(cast(:ids as text[])) with ordinality as a(id, turn)
       join contacts c on c.id = a.id where c.team_id = :team and c.deleted_at is null
     order by c.created_at, c.id for key share of c"""
 
@@ -43,7 +44,8 @@ FILTERS = {
     "search": "c.searched like any (search_patterns(:search))",
     "lead_status": "c.lead_status = :lead_status",
     "tags": "c.tags @> cast(:tags as text[])",
-    "has_phone_only": "c.phone is not null",
+    "has_phone_only": """(c.phone is not null or (c.second_place_set_id is not null
+      and (select x.settings -> 'use_secondary_phone' = 'true' from campaigns x where x.id = :campaign)))""",
     "exclude_dnc": "not c.do_not_call",
 }
 
@@ -52,23 +54,20 @@ FILTERS = {
 #
 # A number that is suppressed for a while is put off until then. Enrolled a microsecond apart, so that among equals whoever
 # came first is called first; `n` is how many there can be.
-ENROL = """
-with people as materialized ({people}), judged as (
-  select p.*, x.until, :now + (p.place - :n) * interval '1 microsecond' as at,
-         case when p.do_not_call then 'do_not_call' when p.phone is null then 'no_phone'
-              when x.until = 'infinity' then 'suppressed' end as why
-  from people p cross join lateral (
-    select max(coalesce(s.expires_at, 'infinity')) as until from suppressions s
-    where s.phone_number = p.phone and (s.expires_at is null or s.expires_at > :now)
-      and (s.scope = 'global' or (s.scope = 'team' and s.team_id = p.team_id) or s.campaign_id = :campaign)) x
+ENROL = f"""
+with people as materialized ({{people}}), judged as (
+  select p.*, n.number, n.place, n.until, :now + (p.turn - :n) * interval '1 microsecond' as at,
+         case when p.do_not_call then 'do_not_call' when n.number is null then 'no_phone'
+              when n.until = 'infinity' then 'suppressed' end as why
+  from (select id, kind, settings from campaigns where id = :campaign) c cross join people p {OF_NEWCOMERS}
 ), born as (
   insert into campaign_contacts (campaign_id, team_id, contact_id, status, priority, outcome, reason, to_number, place_set_id,
       created_at, next_attempt_at, completed_at)
     select :campaign, team_id, id, case when why is null then 'pending' else 'skipped' end, cast(:priority as smallint),
            case when why = 'no_phone' then 'invalid_number' when why is not null then 'do_not_call' end,
-           coalesce(why, case when until is not null then 'suppressed' end), phone, place_set_id,
+           coalesce(why, case when until is not null then 'suppressed' end), number, coalesce(place, place_set_id),
            at, greatest(at, case when why is null then until end), case when why is not null then :now end
-    from judged order by place
+    from judged order by turn
   on conflict (campaign_id, contact_id) do nothing
   returning status
 )
@@ -98,7 +97,7 @@ async def enrol_audience(
     }
     wanted = {name: value for name, value in given.items() if value}
     people = f"""
-    select p.*, row_number() over (order by p.created_at, p.id) as place from (
+    select p.*, row_number() over (order by p.created_at, p.id) as turn from (
     select {PEOPLE}, c.created_at from contacts c
     where c.team_id = :team and c.deleted_at is null {"".join(f" and {FILTERS[name]}" for name in wanted)}
       and not exists (select from campaign_contacts t where t.campaign_id = :campaign and t.contact_id = c.id)
@@ -132,8 +131,8 @@ async def of_contact(on: Transaction, campaign: str, contact: str) -> Row:
 
 
 COLUMNS = """
-    t.id, t.status, t.priority, t.attempts, t.outcome, t.last_attempt_at, t.next_attempt_at, t.completed_at, t.created_at,
-    p.id as contact_id, p.first_name, p.last_name, p.phone, p.email, p.timezone, p.do_not_call"""
+    t.id, t.status, t.priority, t.attempts, t.outcome, t.to_number, t.last_attempt_at, t.next_attempt_at, t.completed_at,
+    t.created_at, p.id as contact_id, p.first_name, p.last_name, p.phone, p.email, p.timezone, p.do_not_call"""
 
 
 MEMBERS = f"""

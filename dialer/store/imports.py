@@ -29,7 +29,7 @@ class Rejected(NamedTuple):
 
 class Staged(NamedTuple):
     """A row as it is copied; None = empty or not in the file. `custom_fields` and `tags` are JSON, `place` is the number that
-    the file's reader gave to the place set."""
+    the file's reader gave to the place set, `second_place` the same for the second phone."""
 
     row: int
     first_name: str
@@ -50,6 +50,7 @@ class Staged(NamedTuple):
     company: str | None
     place_source: str
     place: int
+    second_place: int | None
 
 
 PIECE: Final = 512 * 1024
@@ -68,7 +69,8 @@ BEGIN: Final = (
     """create temporary table staged (
       row integer, first_name text, last_name text, email text, phone text, phone_secondary text, job_title text, region text,
       lead_status text, source text, timezone text, preferred_contact_method text, do_not_call boolean, notes text,
-      custom_fields text, tags text, company text, place_source text, place integer) on commit drop""",
+      custom_fields text, tags text, company text, place_source text, place integer, second_place integer)
+      on commit drop""",
     "create temporary table nameless (like staged) on commit drop",
     "create temporary table rejected (row_number integer, field text, message text, cells text[]) on commit drop",
     "create temporary table places (place integer, place_set_id integer) on commit drop",
@@ -149,12 +151,12 @@ NAMELESS: Final = _JUDGE.format(
 )
 BORN: Final = f"""
 insert into contacts (id, team_id, company_id, first_name, last_name, phone, {", ".join(PLAIN)}, lead_status, do_not_call,
-    custom_fields, tags, place_set_id, place_source, created_at, updated_at)
+    custom_fields, tags, place_set_id, second_place_set_id, place_source, created_at, updated_at)
   select contact_id, :team, coalesce(company_id, :company), first_name, last_name, phone, {", ".join(PLAIN)},
          coalesce(lead_status, 'new'), coalesce(do_not_call, false), coalesce(custom_fields::jsonb, '{{{{}}}}'),
          case when tags is null then '{{{{}}}}' else array(select jsonb_array_elements_text(tags::jsonb)) end,
-         place_set_id, place_source, now() + row * interval '1 microsecond', now()
-  from {{source}} join judged using (row) join places using (place)
+         places.place_set_id, seconds.place_set_id, place_source, now() + row * interval '1 microsecond', now()
+  from {{source}} join judged using (row) join places using (place) left join places seconds on seconds.place = second_place
   where born order by row
 """
 KEPT: Final = f"""
@@ -213,7 +215,10 @@ async def _added(on: Transaction, judge: str, source: str, team_id: str, company
 
 
 # Which rows may stop a contact's calls or move it elsewhere.
-_STIRRING: Final = {False: "(r.timezone is not null or r.region is not null or r.do_not_call)", True: "true"}
+_STIRRING: Final = {
+    False: "(r.timezone is not null or r.region is not null or r.phone_secondary is not null or r.do_not_call)",
+    True: "true",
+}
 
 
 async def stirred_wait_in(on: Transaction, *, replace: bool) -> list[str]:
@@ -253,7 +258,8 @@ update contacts c
       tags = case when r.tags is null then c.tags else {_TAGS} end, updated_at = :now
   from given r join contacts o on o.id = r.contact_id left join custom x on x.contact_id = r.contact_id
   where c.id = r.contact_id and c.phone is not distinct from r.phone
-  returning c.id, c.do_not_call and not o.do_not_call as stops, c.place_set_id <> o.place_set_id as moves
+  returning c.id, c.do_not_call and not o.do_not_call as stops,
+    c.place_set_id <> o.place_set_id or c.phone_secondary is distinct from o.phone_secondary as moves
 """
 REPLACE: Final = f"""
 with given as (
@@ -267,7 +273,8 @@ update contacts c
       tags = case when r.tags is null then '{{}}' else {_TAGS} end, updated_at = :now
   from given r join contacts o on o.id = r.contact_id
   where c.id = r.contact_id and c.phone is not distinct from r.phone
-  returning c.id, c.do_not_call and not o.do_not_call as stops, c.place_set_id <> o.place_set_id as moves
+  returning c.id, c.do_not_call and not o.do_not_call as stops,
+    c.place_set_id <> o.place_set_id or c.phone_secondary is distinct from o.phone_secondary as moves
 """
 
 
@@ -280,10 +287,13 @@ async def settle(on: Transaction, company_id: str | None, now: datetime, *, repl
 
 
 async def told_places(on: Transaction, after: str, limit: int) -> list[Row]:
-    """Contacts that were repeated with a time zone or a region, as they are now, from `after` on: for `relocate`."""
+    """Contacts that were repeated with a time zone, a region or a second number, as they are now, from `after` on: for
+    `relocate`."""
     sql = """
-      select c.id, c.timezone, c.region, c.phone, c.place_set_id from contacts c
-      where c.id in (select r.contact_id from repeated r where r.timezone is not null or r.region is not null) and c.id > :after
+      select c.id, c.timezone, c.region, c.phone, c.phone_secondary, c.place_set_id, c.second_place_set_id from contacts c
+      where c.id in (
+          select r.contact_id from repeated r
+          where r.timezone is not null or r.region is not null or r.phone_secondary is not null) and c.id > :after
       order by c.id limit :limit"""
     return all_rows(await on.execute(written(sql), {"after": after, "limit": limit}))
 

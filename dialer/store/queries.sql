@@ -133,7 +133,9 @@ with locks as materialized (
              or (select t.created_at from campaign_contacts t where t.id = a.campaign_contact_id)
                 > $2 - make_interval(secs => c.contact_expiry_days * 86400.0))
            from campaigns c where c.id = a.campaign_id)
-      and p.id = a.contact_id and not p.do_not_call and a.to_number in (p.phone, p.phone_secondary)
+      and p.id = a.contact_id and not p.do_not_call
+      and (a.to_number = p.phone or a.to_number = p.phone_secondary
+        and (select c.kind = 'direct' or c.settings -> 'use_secondary_phone' = 'true' from campaigns c where c.id = a.campaign_id))
       and s.id = a.assistant_id and s.outbound_enabled
       and n.id = a.number_id and n.status = 'active' and (n.resting_until is null or n.resting_until <= $2)
       -- a cap that was lowered since: what holds a slot too many goes back
@@ -167,11 +169,12 @@ update call_attempts a set provider_ref = w.ref
 -- $5 expected outcome, $6 state, $7 carrier's id, $8 outcome, $9 fault, $10 cause, $11 reason, $12 counted, $13 ringing at,
 -- $14 answered at, $15 ended at, $16 enrolment's status (null = stays), $17 its outcome, $18 its next attempt,
 -- $19 failed through no fault of the callee, $20 somebody was reached, $21 what the call told, $22 what its ending says of its caller
--- ID (null = nothing), $23 the rule by which it was taken back; per event $24 … $35.
+-- ID (null = nothing), $23 the rule by which it was taken back, $24 whom to call next (null = the same number), $25 either of the
+-- contact's numbers is called; per event $26 … $37.
 with told as (
   insert into call_events (attempt_id, adapter, event_key, phase, at, ref, outcome, fault, cause, sip, q850, data)
-    select e.* from unnest($24::text[], $25::text[], $26::text[], $27::text[], $28::timestamptz[], $29::text[], $30::text[], $31::text[],
-      $32::text[], $33::int[], $34::int[], $35::jsonb[])
+    select e.* from unnest($26::text[], $27::text[], $28::text[], $29::text[], $30::timestamptz[], $31::text[], $32::text[], $33::text[],
+      $34::text[], $35::int[], $36::int[], $37::jsonb[])
       as e(attempt_id, adapter, event_key, phase, at, ref, outcome, fault, cause, sip, q850, data)
     join call_attempts a on a.id = e.attempt_id and a.trunk = e.adapter
     order by e.adapter, e.event_key
@@ -179,9 +182,9 @@ with told as (
 ), want as materialized (
   select * from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
     $12::bool[], $13::timestamptz[], $14::timestamptz[], $15::timestamptz[], $16::text[], $17::text[], $18::timestamptz[], $19::bool[],
-    $20::bool[], $21::jsonb[], $22::text[], $23::text[])
+    $20::bool[], $21::jsonb[], $22::text[], $23::text[], $24::text[], $25::bool[])
     as w(id, expected, expected_outcome, state, ref, outcome, fault, cause, reason, counted, ringing_at, answered_at, ended_at,
-         enrolment, enrolment_outcome, next_at, excused, reached, result, sign, rule)
+         enrolment, enrolment_outcome, next_at, excused, reached, result, sign, rule, to_number, both_numbers)
 ), locks as materialized (
   select s.key from scopes s where s.key = any($2::text[]) order by s.key for update/*skip*/
 ), moved as (
@@ -197,7 +200,7 @@ with told as (
       and (w.ended_at is null or a.scopes <@ array(select key from locks))
       and (w.outcome is distinct from 'answered' or a.result -> 'classified' is null)  -- who picked up was told to another writer
     returning a.id, a.state, a.outcome, a.campaign_contact_id, a.contact_id, a.campaign_id, a.number_id, a.scopes, w.enrolment,
-              w.enrolment_outcome, w.next_at, w.counted, w.excused, w.reached, w.reason, w.sign,
+              w.enrolment_outcome, w.next_at, w.counted, w.excused, w.reached, w.reason, w.sign, w.to_number, w.both_numbers,
               w.ended_at is not null and w.expected <> 'ended' as freed
 ), heard as (  -- what the endings say of the caller IDs, whose scopes are locked; `recent` is the newest hundred
   insert into reputations as r (number_id, recent, unjudged)
@@ -208,9 +211,11 @@ with told as (
 ), enrolled as (
   update campaign_contacts t
     set status = m.enrolment, outcome = coalesce(m.enrolment_outcome, t.outcome), reason = m.reason,
-        -- a number or place that was changed while it was claimed is taken over when it comes back
-        to_number = case when m.state = 'recalled' then coalesce(p.phone, t.to_number) else t.to_number end,
-        place_set_id = case when m.state = 'recalled' then p.place_set_id else t.place_set_id end,
+        -- whoever waits again waits with the number that is called next, and its place; one that was changed meanwhile is taken over
+        to_number = case when m.enrolment = 'pending'
+          then coalesce(number_of(p, coalesce(m.to_number, t.to_number), m.both_numbers), t.to_number) else t.to_number end,
+        place_set_id = case when m.enrolment = 'pending'
+          then place_of(p, number_of(p, coalesce(m.to_number, t.to_number), m.both_numbers)) else t.place_set_id end,
         -- shown again the next time, unless it is what the call was blocked for
         last_number_id = case when m.state <> 'ended' then t.last_number_id when m.outcome <> 'blocked' then m.number_id end,
         attempts = t.attempts + m.counted::int,
@@ -257,8 +262,15 @@ select a.id, a.state, a.outcome, a.fault, a.cause, a.trunk, a.to_number, a.provi
        a.ringing_at, a.answered_at, a.ended_at, a.result,
        t.status as enrolment, t.created_at as enrolled_at, t.attempts, t.excused_day, t.excused, t.place_set_id,
        c.status as campaign_status, c.pause_reason, c.rules_version as campaign_version,
-       p.do_not_call, p.phone, s.outbound_enabled,
+       p.do_not_call, s.outbound_enabled,
        n.status = 'active' and coalesce(n.resting_until <= $2, true) as caller_id_active,
+       number_of(p, a.to_number, b.both_numbers or c.kind = 'direct') as next_number, b.both_numbers,
+       a.to_number is distinct from number_of(p, a.to_number, true) as replaced, o.number as other,
+       (select max(coalesce(x.expires_at, 'infinity')) from suppressions x
+        where x.phone_number = o.number and (x.expires_at is null or x.expires_at > $2)
+          and (x.scope = 'global' or (x.team_id = a.team_id and x.scope = 'team') or x.campaign_id = a.campaign_id)) as other_suppressed_until,
+       (select true from call_attempts y where y.campaign_contact_id = a.campaign_contact_id and y.to_number = o.number
+        and y.state = 'ended' and y.fault = 'number' limit 1) is true as other_dead,
        (select max(coalesce(x.expires_at, 'infinity')) from suppressions x
         where x.phone_number = a.to_number and (x.expires_at is null or x.expires_at > $2)
           and (x.scope = 'global' or (x.team_id = a.team_id and x.scope = 'team') or x.campaign_id = a.campaign_id)) as suppressed_until
@@ -268,6 +280,9 @@ from call_attempts a
   join contacts p on p.id = a.contact_id
   join assistants s on s.id = a.assistant_id
   join phone_numbers n on n.id = a.number_id
+  cross join lateral (select c.settings -> 'use_secondary_phone' = 'true' is true as both_numbers) b
+  cross join lateral (select nullif(case when b.both_numbers then
+    number_of(p, case when a.to_number = p.phone then p.phone_secondary else p.phone end, true) end, a.to_number) as number) o
 where a.id = any($1::text[])
 
 -- name: due

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, and_, literal, select, tuple_
 
 from dialer.store.database import Database
 from dialer.store.rows import Row, all_rows
-from dialer.store.suppressions import Scope
+from dialer.store.suppressions import STOPPED, Scope
 from dialer.store.tables import suppressions
 from dialer.store.transaction import Transaction, reading
 from dialer.store.written import written
@@ -88,11 +88,11 @@ def _reached(where: Where) -> str:
     In this order also while the tables have no statistics (`offset 0`): Postgres believes then that a campaign has few contacts,
     and would go through all that there are for each number.
     """
-    of_these = "contacts p where p.phone = s.number and p.team_id = :team"
+    either = ("phone", "phone_secondary")
+    all_of_them = " union all ".join(f"select id, {name} as number from contacts where {name} is not null" for name in either)
+    of_these = " union all ".join(f"select id from contacts where {name} = s.number and team_id = :team" for name in either)
     people = (
-        "join contacts p on p.phone = s.number"
-        if where.team is None
-        else f"cross join lateral (select p.id from {of_these} offset 0) p"
+        f"join ({all_of_them}) p on p.number = s.number" if where.team is None else f"cross join lateral ({of_these} offset 0) p"
     )
     in_campaign = "" if where.campaign is None else "and t.campaign_id = :campaign"
     return f"""{_LISTED} {people}
@@ -117,27 +117,21 @@ async def campaigns_to_call(on: Transaction, where: Where, piece: Sequence[Liste
 async def stop_calling(
     on: Transaction, where: Where, piece: Sequence[Listed], campaigns: Collection[str], held: Collection[str], now: datetime
 ) -> int:
-    """Enrolments of these numbers that wait in `campaigns` are skipped or, until the entry's end, put off; how many. `held`: the
-    scopes that are locked; a queued attempt that holds another one is left to the fence."""
+    """Enrolments of these numbers that wait in `campaigns` call the contact's other number, if they may, or are skipped or, until
+    the entry's end, put off; how many. `held`: the scopes that are locked; a queued attempt that holds another one is left to the
+    fence."""
     statement = written(f"""
         with gone as (
           update call_attempts a set state = 'recalled', ended_at = :now, reason = 'suppressed'
           from {_LISTED}
           where a.ended_at is null and a.state = 'queued' and a.to_number = s.number and a.campaign_id = any(:campaigns)
             and a.scopes <@ cast(:held as text[])
-          returning a.campaign_contact_id as id, s.until
+          returning a.campaign_contact_id as id
         ), waits as (
-          select t.id, s.until from {_reached(where)}
+          select t.id from {_reached(where)}
           where t.campaign_id = any(:campaigns) and t.status = 'pending' and t.to_number = s.number
-          union select id, until from gone
-        )
-        update campaign_contacts t
-        set status = case when waits.until is null then 'skipped' else 'pending' end,
-            outcome = case when waits.until is null then 'do_not_call' else t.outcome end,
-            completed_at = case when waits.until is null then cast(:now as timestamptz) end,
-            next_attempt_at = greatest(t.next_attempt_at, waits.until, cast(:now as timestamptz)),
-            reason = 'suppressed'
-        from waits where t.id = waits.id and t.status in ('pending', 'queued')
+          union select id from gone
+        ), {STOPPED}
     """)
     values = _told(where, piece) | {"campaigns": list(campaigns), "held": list(held), "now": now}
     return (await on.execute(statement, values)).rowcount

@@ -14,6 +14,7 @@ from sqlalchemy import and_, delete, func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from dialer.domain.cursor import After
+from dialer.store.callable_numbers import HAS, OF_ENROLLED
 from dialer.store.rows import Row, all_rows, one_row, row_or_none
 from dialer.store.tables import suppressions
 from dialer.store.transaction import Transaction
@@ -91,12 +92,12 @@ def _scope(entry: Entry) -> dict[str, Any]:
 
 
 async def campaigns_to_call(on: Transaction, entry: Entry) -> list[str]:
-    """Unfinished campaigns in which a contact with this number waits. By the contact's number, which is indexed: an enrolment
-    that waits carries the same one."""
+    """Unfinished campaigns in which a contact with this number waits. By the contact's numbers, which are indexed: an enrolment
+    that waits carries one of them."""
     statement = written(f"""
         select distinct t.campaign_id
         from teams m
-          join contacts p on p.team_id = m.id and p.phone = :number
+          join contacts p on p.team_id = m.id and {HAS}
           join campaign_contacts t on t.contact_id = p.id
           join campaigns c on c.id = t.campaign_id and c.status not in ('completed', 'cancelled')
         where t.status in ('pending', 'queued') and {_REACHED} and (cast(:team as text) is null or m.id = :team)
@@ -106,16 +107,34 @@ async def campaigns_to_call(on: Transaction, entry: Entry) -> list[str]:
 
 async def contacts_at(on: Transaction, entry: Entry) -> list[str]:
     """Whom this number reaches, in the entry's team or in all of them."""
-    statement = written("""
-        select p.id from teams m join contacts p on p.team_id = m.id and p.phone = :number
+    statement = written(f"""
+        select p.id from teams m join contacts p on p.team_id = m.id and {HAS}
         where cast(:team as text) is null or m.id = :team
     """)
     return list((await on.execute(statement, {"number": entry.number, "team": entry.team})).scalars())
 
 
+# From `waits`, whose number is suppressed now: whom they call instead, and when.
+STOPPED = f"""stopped as (
+          select t.id, n.number, n.place, n.until, n.number is null or n.until = 'infinity' as ends
+          from waits join campaign_contacts t using (id) join contacts p on p.id = t.contact_id
+            join campaigns c on c.id = t.campaign_id {OF_ENROLLED}
+        )
+        update campaign_contacts t
+        set status = case when w.ends then 'skipped' else 'pending' end,
+            outcome = case when w.ends then 'do_not_call' else t.outcome end,
+            completed_at = case when w.ends then cast(:now as timestamptz) end,
+            next_attempt_at = greatest(t.next_attempt_at, case when not w.ends then w.until end, cast(:now as timestamptz)),
+            to_number = case when w.ends then t.to_number else w.number end,
+            place_set_id = case when w.ends then t.place_set_id else w.place end,
+            reason = 'suppressed'
+        from stopped w where t.id = w.id and t.status in ('pending', 'queued')"""
+
+
 async def stop_calling(on: Transaction, entry: Entry, campaigns: Collection[str], held: Collection[str], now: datetime) -> int:
-    """Enrolments of this number that wait in `campaigns` are skipped or, until `expires_at`, put off; how many.
-    `held`: the scopes that are locked; a queued attempt that holds another one is left to the fence."""
+    """Enrolments of this number that wait in `campaigns` call the contact's other number, if they may, or are skipped or, until
+    `expires_at`, put off; how many. `held`: the scopes that are locked; a queued attempt that holds another one is left to the
+    fence."""
     statement = written(f"""
         with gone as (
           update call_attempts t set state = 'recalled', ended_at = :now, reason = 'suppressed'
@@ -124,21 +143,14 @@ async def stop_calling(on: Transaction, entry: Entry, campaigns: Collection[str]
           returning t.campaign_contact_id
         ), waits as (
           select t.id from campaigns c
-            join contacts p on p.team_id = c.team_id and p.phone = :number
+            join contacts p on p.team_id = c.team_id and {HAS}
             join campaign_contacts t on t.campaign_id = c.id and t.contact_id = p.id
           where c.id = any(:campaigns) and t.status = 'pending' and t.to_number = :number and {_REACHED}
           union
           select campaign_contact_id from gone
-        )
-        update campaign_contacts t
-        set status = case when :until is null then 'skipped' else 'pending' end,
-            outcome = case when :until is null then 'do_not_call' else t.outcome end,
-            completed_at = case when :until is null then cast(:now as timestamptz) end,
-            next_attempt_at = greatest(t.next_attempt_at, cast(:until as timestamptz), :now),
-            reason = 'suppressed'
-        from waits where t.id = waits.id and t.status in ('pending', 'queued')
+        ), {STOPPED}
     """)
-    values = _scope(entry) | {"campaigns": list(campaigns), "held": list(held), "now": now, "until": entry.expires_at}
+    values = _scope(entry) | {"campaigns": list(campaigns), "held": list(held), "now": now}
     return (await on.execute(statement, values)).rowcount
 
 
@@ -146,7 +158,7 @@ async def call_again(on: Transaction, entry: Entry, campaigns: Collection[str], 
     """Enrolments in `campaigns` that this entry had put off until its end are due now."""
     statement = written(f"""
         update campaign_contacts t set next_attempt_at = :now, reason = null
-        from campaigns c join contacts p on p.team_id = c.team_id and p.phone = :number
+        from campaigns c join contacts p on p.team_id = c.team_id and {HAS}
         where c.id = any(:campaigns) and t.campaign_id = c.id and t.contact_id = p.id and t.to_number = :number
           and t.status = 'pending' and t.reason = 'suppressed' and t.next_attempt_at = :until and {_REACHED}
     """)

@@ -129,6 +129,7 @@ contacts = Table(
     *_times("last_contacted_at", "deleted_at"),
     *_born("created_at", "updated_at"),
     Column("tag_set", BigInteger, Computed("hash(…)", persisted=True)),  # what the migration says
+    _int("second_place_set_id", null=True),
 )
 
 contact_search = Table(

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from random import Random
 from typing import Any, TypeVar, cast
 
 from dialer.api.context import ApiContext
@@ -124,7 +125,7 @@ class Process:
         pool = cast(Pool, self._pool)
         ringer = Ringer(Bell(redis), _Jobs(redis, QUEUE))
         rules = RulesReader(pool)
-        settler = Settler(pool, ringer, rules, clock)
+        settler = Settler(pool, ringer, rules, clock, Random(0))
         breakers = Breakers(pool, ringer, clock)
         follower = Follower(pool, settler, breakers)
         both = Database(pool, database.engine)

@@ -22,7 +22,7 @@ from dialer.flows.campaigns.look import alive, found, held
 from dialer.flows.campaigns.means import Means
 from dialer.flows.campaigns.settings import checked, merged
 from dialer.flows.campaigns.turning import may_turn, turn
-from dialer.store import campaigns, enrolments
+from dialer.store import callability, campaigns, enrolments
 from dialer.store.transaction import Transaction, transaction
 
 EDITABLE = frozenset({
@@ -65,6 +65,8 @@ async def edit_campaign(means: Means, team: str, actor: str, campaign: str, chan
             await campaigns.take_back_queued(on, campaign, scopes, to or "rules_changed", now)
         if LIMITS & values.keys():
             await _exhaust(on, {**row, **values}, now)
+        if "settings" in values and _calls_both(values) != _calls_both(row):
+            await callability.readdress_campaign(on, campaign, now)
         answer = await found(on, team, campaign)
     await means.ringer.wake(scopes)
     if changes.get("status") in STOPS or (ran and FENCED & changes.keys()):
@@ -76,6 +78,10 @@ async def _exhaust(on: Transaction, row: Mapping[str, Any], now: datetime) -> No
     """Whoever has been tried as often as is allowed from now on is not called again."""
     retry = rules_of(row).retry
     await enrolments.exhaust(on, row["id"], retry.max_attempts, retry.max_by, now)
+
+
+def _calls_both(row: Mapping[str, Any]) -> bool:
+    return bool(row["settings"].get("use_secondary_phone"))
 
 
 async def delete_campaign(means: Means, team: str, actor: str, campaign: str) -> Mapping[str, Any]:

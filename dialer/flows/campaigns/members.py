@@ -16,7 +16,18 @@ from dialer.flows.campaigns.waiting import contacts_wait
 from dialer.store import campaigns, enrolments
 from dialer.store.transaction import Transaction, reading, transaction
 
-OWN = ("id", "status", "priority", "attempts", "outcome", "last_attempt_at", "next_attempt_at", "completed_at", "created_at")
+OWN = (
+    "id",
+    "status",
+    "priority",
+    "attempts",
+    "outcome",
+    "to_number",
+    "last_attempt_at",
+    "next_attempt_at",
+    "completed_at",
+    "created_at",
+)
 NOT_CALLED = frozenset({ContactStatus.PENDING, ContactStatus.SKIPPED, ContactStatus.FAILED})
 PERSON = ("first_name", "last_name", "phone", "email", "timezone", "do_not_call")
 

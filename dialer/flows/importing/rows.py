@@ -83,6 +83,7 @@ class Reader:
         phone = self._phone(cells, "phone")
         second = self._phone(cells, "phone_secondary")
         place = locate(get("timezone"), get("region"), *((phone.number, phone.telling) if phone else (None, None)))
+        there = locate(get("timezone"), get("region"), second.number, second.telling) if second else None
         return Staged(
             row,
             first,
@@ -103,6 +104,7 @@ class Reader:
             get("company"),
             place.source,
             self.places.setdefault(place, len(self.places)),
+            None if there is None else self.places.setdefault(there, len(self.places)),
         )
 
     def _check(self, get: Callable[[str], str | None]) -> None:

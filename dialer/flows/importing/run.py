@@ -211,8 +211,9 @@ class _Import:
             raise Conflict("Contacts of the file were enrolled again and again meanwhile; import it again.")
         self.held, _ = held
         stops, moves = await imports.settle(self.on, self.options.default_company_id, now, replace=replace)
-        if not replace:  # a row that fills in what is missing says where somebody is together with what was known
-            moves = await relocate(self.on, self.means.database.pool, partial(imports.told_places, self.on), now)
+        # A row that fills in what is missing says where somebody is together with what was known.
+        elsewhere = await relocate(self.on, self.means.database.pool, partial(imports.told_places, self.on), now)
+        moves = list(dict.fromkeys((*moves, *elsewhere)))
         await callability.withdraw(self.on, stops, self.held, now)
         await callability.readdress(self.on, moves, self.held, now)
         self.changed, self.stopped = bool(stops or moves), stops

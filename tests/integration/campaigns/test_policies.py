@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from random import Random
 from typing import Any
 
 import pytest
@@ -124,7 +125,7 @@ async def test_a_call_that_comes_too_late_for_the_law_is_taken_back_by_its_rule(
     stand = (await attempts.standing(desk.pool, [id], desk.clock.now()))[id]
     rules = await reader.rules({campaign: stand.campaign_version})
     place = (await reader.places([stand.place_set]))[stand.place_set]
-    turn = refuse(Case(stand, rules[campaign], place, desk.clock.now()))
+    turn = refuse(Case(stand, rules[campaign], place, desk.clock.now(), Random(0)))
     assert turn is not None and await attempts.turn(desk.pool, [turn], [], desk.clock.now())
     history = (await desk.api.get(f"{CALLS}/{id}")).json["call"]["history"]
     assert [(each["after"], each["reason"], each.get("rule")) for each in history] == [

@@ -381,7 +381,6 @@ async def test_a_setting_in_both_spellings_is_refused(desk: Desk) -> None:
 
 UNKEPT = [
     "frequencyCaps",
-    "useSecondaryPhone",
 ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import UTC, datetime
+from random import Random
 
 from adapters.events import CallEvent, Outcome, Phase
 from dialer.domain.attempt import Turn
@@ -78,7 +79,7 @@ async def test_what_was_remembered_of_an_attempt_that_others_moved_on_changes_no
     async with engine(database_url, redis_url, quick(), running=False) as e:
         [attempt, _] = await placed(e, await seed(e.pool, contacts=2))
         await e.house.follower.follow(TRUNK, [told(attempt, Phase.RINGING)])
-        elsewhere = Settler(e.pool, e.house.ringer, e.house.rules, e.house.clock)  # as in another process
+        elsewhere = Settler(e.pool, e.house.ringer, e.house.rules, e.house.clock, Random(0))  # as in another process
         running = asyncio.create_task(elsewhere.run())
         await Follower(e.pool, elsewhere, e.house.breakers).follow(TRUNK, [ended(attempt)])
         running.cancel()

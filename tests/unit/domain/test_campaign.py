@@ -46,7 +46,17 @@ def test_a_rule_nobody_would_keep_is_refused_not_ignored(key: str) -> None:
 @pytest.mark.parametrize("off", [None, False, "", [], {}])
 @pytest.mark.parametrize(
     "key",
-    sorted(UNSUPPORTED | {"policy_packs", "holiday_calendar", "scheduled_end_at", "contact_expiry_days", "local_presence"}),
+    sorted(
+        UNSUPPORTED
+        | {
+            "policy_packs",
+            "holiday_calendar",
+            "scheduled_end_at",
+            "contact_expiry_days",
+            "local_presence",
+            "use_secondary_phone",
+        }
+    ),
 )
 def test_a_rule_that_is_switched_off_is_kept_by_everybody(key: str, off: object) -> None:
     assert rules(settings={key: off}) == rules(settings={})

@@ -12,6 +12,7 @@ from adapters.events import Fault, Outcome
 from dialer.domain.attempt import Progress
 from dialer.domain.conclude import Standing, conclude, excuse, expire, in_time, recall
 from dialer.domain.machine import ATTEMPT_TURNS, CONTACT_TURNS, AttemptState, ContactStatus, allowed
+from dialer.domain.next_number import Number
 from dialer.domain.outcome import Disposition
 from dialer.domain.retry import EXCUSED_A_DAY, Record
 from tests.unit.domain.cases import NOW, rules
@@ -124,6 +125,48 @@ def test_who_has_expired_before_the_dial_is_skipped_by_the_outcome_he_had() -> N
     turn = expire(queued, NOW)
     assert (turn.progress.state, turn.enrolment, turn.enrolment_outcome) == (AttemptState.RECALLED, ContactStatus.SKIPPED, None)
     assert (turn.reason, turn.next_at, turn.counted) == ("expired", None, False)
+
+
+TWO = replace(RINGING, both=True, other=Number("+4930901821"))
+
+
+@given(st.sampled_from([Outcome.BUSY, Outcome.NO_ANSWER, Outcome.DECLINED]))
+def test_the_next_attempt_is_at_the_other_number_and_the_delay_is_the_contacts(outcome: Outcome) -> None:
+    turn = conclude(TWO, ended(outcome), rules(), NOW)
+    assert turn is not None and turn.counted
+    assert (turn.enrolment, turn.to_number, turn.next_at) == (ContactStatus.PENDING, "+4930901821", NOW + timedelta(hours=1))
+
+
+def test_a_trunks_failure_says_nothing_of_the_number() -> None:
+    turn = conclude(TWO, ended(Outcome.UNREACHABLE, Fault.TRUNK), rules(), NOW)
+    assert turn is not None and (turn.enrolment, turn.to_number) == (ContactStatus.PENDING, RINGING.to_number)
+    assert recall(TWO, "window", NOW, NOW).to_number == RINGING.to_number
+
+
+def test_a_number_that_nobody_has_sends_to_the_other_one_at_once_and_is_not_called_again() -> None:
+    turn = conclude(TWO, ended(Outcome.INVALID_NUMBER, Fault.NUMBER), rules(), NOW)
+    assert turn is not None and (turn.enrolment, turn.to_number, turn.next_at) == (ContactStatus.PENDING, "+4930901821", NOW)
+    back = replace(TWO, to_number="+4930901821", other=Number(RINGING.to_number, dead=True), record=Record(1, 0))
+    busy = conclude(back, ended(Outcome.BUSY), rules(), NOW)
+    assert busy is not None and (busy.enrolment, busy.to_number) == (ContactStatus.PENDING, "+4930901821")
+    gone = conclude(back, ended(Outcome.INVALID_NUMBER, Fault.NUMBER), rules(), NOW)
+    assert gone is not None and (gone.enrolment, gone.enrolment_outcome) == (ContactStatus.FAILED, Disposition.INVALID_NUMBER)
+
+
+def test_a_list_stops_one_number_and_a_do_not_call_both() -> None:
+    always = datetime.max.replace(tzinfo=UTC)
+    listed = conclude(replace(TWO, suppressed_until=always), ended(Outcome.BUSY), rules(), NOW)
+    assert listed is not None and (listed.enrolment, listed.to_number) == (ContactStatus.PENDING, "+4930901821")
+    both = replace(TWO, suppressed_until=always, other=Number("+4930901821", always))
+    for standing in (both, replace(TWO, do_not_call=True)):
+        for turn in (conclude(standing, ended(Outcome.BUSY), rules(), NOW), recall(standing, "stale", NOW, NOW)):
+            assert turn is not None and (turn.enrolment, turn.next_at) == (ContactStatus.SKIPPED, None)
+            assert turn.enrolment_outcome is Disposition.DO_NOT_CALL
+
+
+def test_a_number_that_is_the_contacts_no_more_is_left_for_the_one_that_is() -> None:
+    turn = recall(replace(TWO, replaced=True), "stale", NOW, NOW)
+    assert (turn.enrolment, turn.to_number) == (ContactStatus.PENDING, "+4930901821")
 
 
 def test_a_trunk_that_never_works_does_not_spin_on_one_contact_for_ever() -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.events import Fault, Outcome
+from dialer.domain.campaign import RetryPolicy
 from dialer.domain.machine import ContactStatus
 from dialer.domain.outcome import disposition, presumed_fault, reached
 from dialer.domain.retry import EXCUSED_A_DAY, CallAgain, Done, Record, decide
@@ -104,3 +106,53 @@ def test_delays_grow_to_their_cap_when_they_are_exponential() -> None:
     policy = rules(max_attempts_per_contact=50, retry_delay_minutes=10, settings=grows).retry
     found = [decide(Outcome.BUSY, Fault.CALLEE, policy, Record(made, 0), NOW) for made in range(5)]
     assert [(d.at - NOW) / timedelta(minutes=1) for d in found if isinstance(d, CallAgain)] == [10, 30, 90, 200, 200]
+
+
+@given(st.integers(0, 10080), st.floats(0, 1), st.integers(1, 43200), st.integers(0, 2**32), st.integers(0, 3))
+def test_jitter_keeps_to_its_share_and_never_passes_the_cap(first: int, share: float, cap: int, seed: int, made: int) -> None:
+    chosen = {"retry_backoff_jitter": share, "retry_backoff_max_minutes": cap}
+    policy = rules(max_attempts_per_contact=50, retry_delay_minutes=first, settings=chosen).retry
+
+    def minutes(rng: Random | None) -> float:
+        found = decide(Outcome.BUSY, Fault.CALLEE, policy, Record(made, 0), NOW, rng)
+        assert isinstance(found, CallAgain)
+        return (found.at - NOW) / timedelta(minutes=1)
+
+    plain = minutes(None)
+    assert plain == min(first, cap)
+    assert plain * (1 - share) - 1e-6 <= minutes(Random(seed)) <= min(plain * (1 + share), cap) + 1e-6
+    assert minutes(Random(seed)) == minutes(Random(seed)), "chance is an argument"
+
+
+def test_jitter_spreads_a_herd_and_without_the_setting_there_is_none() -> None:
+    def at(policy: RetryPolicy) -> set[datetime]:
+        rng = Random(7)
+        found = [decide(Outcome.NO_ANSWER, Fault.CALLEE, policy, Record(0, 0), NOW, rng) for _ in range(100)]
+        return {each.at for each in found if isinstance(each, CallAgain)}
+
+    assert at(rules().retry) == {NOW + timedelta(hours=1)}
+    spread = at(rules(settings={"retry_backoff_jitter": 0.5}).retry)
+    assert len(spread) > 90
+    assert NOW + timedelta(minutes=30) <= min(spread) < NOW + timedelta(minutes=40)
+    assert NOW + timedelta(minutes=80) < max(spread) <= NOW + timedelta(minutes=90)
+
+
+def test_voicemail_may_have_fewer_attempts_than_the_rest() -> None:
+    policy = rules(settings={"retry_on_voicemail": True, "max_attempts_voicemail": 2}).retry
+    assert isinstance(decide(Outcome.MACHINE, Fault.CALLEE, policy, Record(0, 0), NOW), CallAgain)
+    assert decide(Outcome.MACHINE, Fault.CALLEE, policy, Record(1, 0), NOW) == Done(
+        ContactStatus.COMPLETED, "attempts_exhausted", counted=True
+    )
+    assert isinstance(decide(Outcome.BUSY, Fault.CALLEE, policy, Record(1, 0), NOW), CallAgain)
+
+
+@given(outcomes.filter(lambda o: o is not Outcome.UNKNOWN), records, settings, st.integers(1, 50))
+def test_a_number_that_nobody_has_sends_to_the_other_one_at_once_while_an_attempt_is_left(
+    outcome: Outcome, record: Record, chosen: dict[str, object], most: int
+) -> None:
+    policy = rules(max_attempts_per_contact=most, settings=chosen).retry
+    decision = decide(outcome, Fault.NUMBER, policy, record, NOW, elsewhere=True)
+    if record.attempts + 1 < most:
+        assert decision == CallAgain(NOW, disposition(outcome), counted=True)
+    else:
+        assert decision == Done(ContactStatus.FAILED, disposition(outcome), counted=True)
