@@ -95,12 +95,18 @@ class Turn(Record):
     actor: str
 
 
+class CallbackAsked(Record):
+    verdict: str | None = Field(description="scheduled, moved to the next time at which it may be, or why not; null: judged soon")
+    callback_at: datetime | None
+
+
 class CallDetail(Call):
     metadata: dict[str, Any] | None = Field(description="As it was sent with a direct call")
     provider_ref: str | None
     transcript: Any = None
     recording_url: Any = None
     extracted: Any = None
+    callback: CallbackAsked | None = Field(description="What became of the callback that was asked for in the call")
     result: dict[str, Any]
     events: list[CallEvent]
     history: list[Turn]

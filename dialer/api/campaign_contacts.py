@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter
@@ -14,12 +14,14 @@ from dialer.api.contacts import ContactFields
 from dialer.api.context import Context
 from dialer.api.idempotency import once
 from dialer.api.shapes import Answer, Body, Id, Line, Name, Page, Paging, Record, WaitingFor
+from dialer.domain.campaign import Missed
 from dialer.domain.cursor import MEMBERS
 from dialer.domain.errors import Invalid
+from dialer.domain.instant import Instant
 from dialer.domain.keys import Caller
 from dialer.domain.machine import ContactStatus
 from dialer.domain.outcome import Disposition
-from dialer.flows import enrolment
+from dialer.flows import callbacks, enrolment
 from dialer.flows.campaigns.members import list_members, remove_members
 from dialer.store.enrolments import Audience
 
@@ -103,6 +105,7 @@ class Member(Record):
     attempts: int
     outcome: Disposition | None
     to_number: str | None = Field(description="The number that is called next, or was called last")
+    callback_at: datetime | None = Field(description="When a call was asked for, while it waits or is made")
     last_attempt_at: datetime | None
     next_attempt_at: datetime | None = Field(
         description="Not before this time, by the rule for retries or by whatever puts the call off. Hours come on top: until"
@@ -126,6 +129,37 @@ class StatusCounts(Record):
 class MemberPage(Page):
     contacts: list[Member]
     status_counts: StatusCounts = Field(description="Of the whole campaign, whatever the filters")
+
+
+class CallbackBody(Body):
+    callback_at: Instant = Field(description="When, ISO 8601 with its zone; inside the call window of the contact's number")
+    tolerance_minutes: Annotated[int, Field(ge=1, le=1440)] | None = Field(
+        default=None, description="How long after it the call still makes sense; as the campaign says (15) if left out"
+    )
+    missed_action: Annotated[Missed, Field(strict=False)] | None = Field(
+        default=None,
+        description="What if it could not be made by then: called as if no callback had been asked for, not called any more, or"
+        " called however late; as the campaign says (retry_normally) if left out",
+    )
+
+
+class AgreedCallback(Record):
+    campaign_contact_id: str
+    contact_id: str
+    to_number: str
+    callback_at: datetime
+    callback_until: datetime | None = Field(description="null: however late")
+    missed_action: Missed
+
+
+class CallbackAnswer(Answer):
+    callback: AgreedCallback
+
+
+class WithdrawnAnswer(Answer):
+    campaign_contact_id: str
+    contact_id: str
+    status: ContactStatus = Field(description="pending: as if no callback had been asked for; skipped or failed: called no more")
 
 
 class RemovedAnswer(Answer):
@@ -180,6 +214,29 @@ async def index(id: str, query: Annotated[MemberQuery, FromQuery()], caller: Rea
     )
     page = {**query.page(MEMBERS, seen.rows, seen.count), "status_counts": seen.by_status}
     return MemberPage.model_validate({"contacts": seen.rows, **page})
+
+
+@router.post("/campaigns/{id}/contacts/{campaign_contact_id}/callback", summary="Call a contact at a time that was asked for")
+async def call_back(id: str, campaign_contact_id: str, body: CallbackBody, caller: Writer, context: Context) -> CallbackAnswer:
+    """The contact waits for this call before all others, whatever became of its calls before; not after a no. A time at which
+    nobody may be called is refused, and the next possible one told. Another time replaces the one before."""
+    agreed = callbacks.call_back(
+        context,
+        caller.team_id,
+        caller.actor,
+        id,
+        campaign_contact_id,
+        body.callback_at,
+        tolerance=None if body.tolerance_minutes is None else timedelta(minutes=body.tolerance_minutes),
+        missed=body.missed_action,
+    )
+    return await once(lambda done: CallbackAnswer.model_validate({"callback": done}), agreed)
+
+
+@router.delete("/campaigns/{id}/contacts/{campaign_contact_id}/callback", summary="Take a callback back")
+async def withdraw_callback(id: str, campaign_contact_id: str, caller: Writer, context: Context) -> WithdrawnAnswer:
+    done = await callbacks.withdraw(context, caller.team_id, caller.actor, id, campaign_contact_id)
+    return WithdrawnAnswer.model_validate(done)
 
 
 @router.delete("/campaigns/{id}/contacts", summary="Take contacts out that wait or were skipped")

@@ -178,9 +178,9 @@ class Record(BaseModel):
 
 
 Reason: TypeAlias = Literal[
-    "window", "next_attempt", "no_free_slot", "rate", "do_not_call", "suppressed", "no_phone", "never_callable", "frequency_cap",
-    "number_busy", "caller_ids_exhausted", "trunk_breaker", "trunk_config", "run_limit", "paused", "not_started", "expired",
-    "attempts_exhausted", "quarantined",
+    "window", "next_attempt", "callback", "no_free_slot", "rate", "do_not_call", "suppressed", "no_phone", "never_callable",
+    "frequency_cap", "number_busy", "caller_ids_exhausted", "trunk_breaker", "trunk_config", "run_limit", "paused", "not_started",
+    "expired", "attempts_exhausted", "quarantined",
 ]  # fmt: skip
 """Why somebody is not being called."""
 

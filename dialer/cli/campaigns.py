@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -171,6 +173,63 @@ def add(
         print_json({"added": done.added, "skipped": done.skipped, "invalid": list(done.invalid)})
     else:
         print(done.message)
+
+
+@app.command()
+def callback(
+    campaign: CampaignArgument,
+    contact: Annotated[str, typer.Argument(help="The contact, by its id or its enrolment's.")],
+    at: Annotated[str | None, typer.Option(help="When, ISO 8601 with its zone such as 2026-12-31T17:00:00Z.")] = None,
+    tolerance: Annotated[
+        int | None, typer.Option(help="Minutes after it in which the call still makes sense.", min=1, max=1440)
+    ] = None,
+    missed: Annotated[
+        str | None, typer.Option(help="What if it could not be made by then: retry_normally, skip or call_anyway.")
+    ] = None,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="Take the callback back.")] = False,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Call a contact of a campaign at a time that was asked for, before all others."""
+    from dialer.cli.output import print_fields, print_json
+    from dialer.domain.campaign import Missed
+    from dialer.flows import callbacks
+
+    if withdraw == (at is not None):
+        raise Failed("name the time with --at, or take the callback back with --withdraw")
+    if missed is not None and missed not in tuple(Missed):
+        raise Failed(f"--missed {missed}: write one of {', '.join(Missed)}")
+    when = None if at is None else _instant(at)
+
+    async def work(context: ApiContext, team: str) -> Any:
+        if when is None:
+            return await callbacks.withdraw(context, team, "cli", campaign, contact)
+        return await callbacks.call_back(
+            context,
+            team,
+            "cli",
+            campaign,
+            contact,
+            when,
+            tolerance=None if tolerance is None else timedelta(minutes=tolerance),
+            missed=None if missed is None else Missed(missed),
+        )
+
+    done = asdict(_work(config, campaign, work))
+    if json:
+        print_json(done)
+    else:
+        print_fields(done)
+
+
+def _instant(text: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise Failed(f"--at {text}: is no time with its zone; write it as UTC such as 2026-12-31T17:00:00Z")
+    return at.astimezone(UTC)
 
 
 @app.command()

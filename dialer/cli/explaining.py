@@ -19,6 +19,7 @@ SAID = {
     "expired": "it has waited too long since it was enrolled",
     "never_callable": "the call window never opens there, or the time zone is unknown",
     "next_attempt": "the next attempt is not due yet",
+    "callback": "a callback was asked for, and its time has not come",
     "no_free_slot": "every slot is taken; the next call that ends gives one back",
     "no_phone": "no phone number",
     "not_started": "the campaign was not started",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from datetime import datetime
 from typing import Any, Literal, cast
 
 from dialer.client.collections import Collection, camel, given, part
@@ -10,6 +11,7 @@ from dialer.client.events import Event, follow
 from dialer.client.models import (
     Assistant,
     Call,
+    Callback,
     Campaign,
     CampaignContact,
     Dashboard,
@@ -17,10 +19,12 @@ from dialer.client.models import (
     PhoneNumber,
     Removed,
     Run,
+    Withdrawn,
 )
 from dialer.client.paging import Listing
 
 InFlight = Literal["finish", "hangUp"]
+Missed = Literal["retry_normally", "skip", "call_anyway"]
 
 
 class Assistants(Collection[Assistant]):
@@ -67,6 +71,30 @@ class Campaigns(Collection[Campaign]):
     async def remove(self, id: str, contact_ids: Sequence[str]) -> Removed:
         body = {"contactIds": list(contact_ids)}
         return cast(Removed, await self._transport.call("DELETE", f"{self._at(id)}/contacts", body=body))
+
+    async def call_back(
+        self,
+        id: str,
+        contact: str,
+        at: datetime,
+        *,
+        tolerance_minutes: int | None = None,
+        missed_action: Missed | None = None,
+        idempotency_key: str | None = None,
+    ) -> Callback:
+        """Call `contact` (its own id, or that of its enrolment) at this time, which needs a zone."""
+        body: dict[str, object] = {
+            "callbackAt": at.isoformat(),
+            "toleranceMinutes": tolerance_minutes,
+            "missedAction": missed_action,
+        }
+        sent = {name: value for name, value in body.items() if value is not None}
+        answer = await self._post(f"{self._at(id)}/contacts/{part(contact)}/callback", sent, idempotency_key)
+        return cast(Callback, answer["callback"])
+
+    async def withdraw_callback(self, id: str, contact: str) -> Withdrawn:
+        """When this returns, the callback is not made."""
+        return cast(Withdrawn, await self._transport.call("DELETE", f"{self._at(id)}/contacts/{part(contact)}/callback"))
 
     async def run(
         self, id: str, *, max_calls: int | None = None, dry_run: bool = False, idempotency_key: str | None = None

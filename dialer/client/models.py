@@ -153,12 +153,28 @@ class CampaignContact(TypedDict):
     attempts: int
     outcome: str | None
     to_number: str | None
+    callback_at: str | None
     last_attempt_at: str | None
     next_attempt_at: str | None
     completed_at: str | None
     created_at: str
     contact: Person
     waiting_for: dict[str, Any] | None
+
+
+class Callback(TypedDict):
+    campaign_contact_id: str
+    contact_id: str
+    to_number: str
+    callback_at: str
+    callback_until: str | None
+    missed_action: str
+
+
+class Withdrawn(TypedDict):
+    campaign_contact_id: str
+    contact_id: str
+    status: str
 
 
 class Enrolled(TypedDict):

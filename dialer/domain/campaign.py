@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -72,6 +73,15 @@ POLICIES_IN_CAMEL = {"requireExplicitZone": "require_explicit_zone", "campaignZo
 PackId = Annotated[str, AfterValidator(_pack)]
 
 
+class Missed(StrEnum):
+    """What is done when a callback could not be made in time: the contact is called as if none had been asked for, or is not
+    called any more, or is called however late."""
+
+    RETRY_NORMALLY = "retry_normally"
+    SKIP = "skip"
+    CALL_ANYWAY = "call_anyway"
+
+
 class DayHours(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     start: str
@@ -111,6 +121,8 @@ class CampaignSettings(BaseModel):
     max_attempts_error: Attempts | None = None
     max_attempts_voicemail: Attempts | None = None
     use_secondary_phone: Annotated[bool | None, OFF] = None
+    callback_tolerance_minutes: Annotated[int, Field(ge=1, le=1440)] = 15
+    callback_missed_action: Missed = Missed.RETRY_NORMALLY
     no_auto_complete: bool = False
     voicemail_detection_enabled: bool = True
     voicemail_action: Literal["leave_message", "hangup"] | None = None
@@ -156,7 +168,7 @@ class CampaignRules:
     `hours`: the window, where it is read, and what the packs of campaign and team add. `ends`: from then on no call starts and
     no phone rings; None = never. `expiry`: how long after its enrolment a contact that waits is still called; None = for ever.
     `sticky`: whoever was called sees the same number again; `local_presence`: one of his own area comes before the others.
-    Seconds everywhere but in `retry`.
+    `callback_tolerance` and `callback_missed` hold for callbacks that say nothing else. Seconds everywhere but in `retry`.
     """
 
     version: int
@@ -170,6 +182,8 @@ class CampaignRules:
     expiry: timedelta | None
     sticky: bool
     local_presence: bool
+    callback_tolerance: timedelta
+    callback_missed: Missed
 
     @property
     def margin(self) -> int:
@@ -262,4 +276,6 @@ def rules_of(row: Mapping[str, Any]) -> CampaignRules:
         expiry=None if settings.contact_expiry_days is None else timedelta(seconds=settings.contact_expiry_days * 86_400),
         sticky=settings.caller_id_sticky,
         local_presence=settings.local_presence,
+        callback_tolerance=timedelta(minutes=settings.callback_tolerance_minutes),
+        callback_missed=settings.callback_missed_action,
     )

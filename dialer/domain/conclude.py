@@ -9,7 +9,7 @@ from random import Random
 from adapters.events import Fault, Outcome
 from dialer.domain.attempt import Progress, Turn
 from dialer.domain.campaign import CampaignRules
-from dialer.domain.machine import AttemptState, ContactStatus
+from dialer.domain.machine import OPEN_CONTACT, AttemptState, ContactStatus
 from dialer.domain.next_number import Next, Number, next_number
 from dialer.domain.outcome import Disposition, disposition, reached
 from dialer.domain.preflight import Reason
@@ -73,7 +73,8 @@ def _turn(was: Standing, became: Progress, reason: str | None = None) -> Turn:
 
 
 def _late(turn: Turn, was: Standing, outcome: Outcome) -> Turn:
-    """Evidence of a call that had been given up as unknown: the books are corrected, nothing is dialled again."""
+    """Evidence of a call that had been given up as unknown: the books are corrected, nothing is dialled again. Whoever waits for
+    a callback meanwhile is left as he is."""
     word = disposition(outcome)
     good = was.enrolment is ContactStatus.FAILED and word in (Disposition.ANSWERED, Disposition.VOICEMAIL)
     return replace(
@@ -81,7 +82,7 @@ def _late(turn: Turn, was: Standing, outcome: Outcome) -> Turn:
         counted=False,
         reached=reached(outcome),
         reason=word,
-        enrolment=ContactStatus.COMPLETED if good else was.enrolment,
+        enrolment=None if was.enrolment in OPEN_CONTACT else ContactStatus.COMPLETED if good else was.enrolment,
         enrolment_outcome=word,
     )
 

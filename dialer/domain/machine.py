@@ -60,8 +60,8 @@ CONTACT_TURNS: Turns = {
     P.PENDING: frozenset({P.QUEUED, P.SKIPPED, P.FAILED}),
     P.QUEUED: frozenset({P.CALLING, P.PENDING, P.SKIPPED, P.FAILED}),
     P.CALLING: frozenset({P.PENDING, P.COMPLETED, P.FAILED, P.SKIPPED}),
-    P.COMPLETED: frozenset(),
-    P.FAILED: frozenset({P.COMPLETED}),  # the call was unknown, and late evidence says somebody was reached
+    P.COMPLETED: frozenset({P.PENDING}),  # who asked to be called back
+    P.FAILED: frozenset({P.PENDING, P.COMPLETED}),  # so; or the call was unknown, and late evidence says somebody was reached
     P.SKIPPED: frozenset(),
 }
 

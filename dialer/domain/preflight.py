@@ -28,6 +28,7 @@ class Reason(StrEnum):
 
     WINDOW = "window"
     NEXT_ATTEMPT = "next_attempt"
+    CALLBACK = "callback"
     NO_FREE_SLOT = "no_free_slot"
     RATE = "rate"
     DO_NOT_CALL = "do_not_call"

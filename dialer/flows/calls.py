@@ -61,6 +61,7 @@ async def whole_call(on: Transaction, clock: Clock, team: str, call: str) -> dic
         raise NotFound(f"There is no call {call}; list your calls to find its id.")
     told = await calls.events(on, call)
     turns = await calls.turns(on, call)
+    asked = await calls.callback_asked(on, call)
     result = row["result"] or {}
     return {
         **summary(row, clock.now()),
@@ -69,6 +70,7 @@ async def whole_call(on: Transaction, clock: Clock, team: str, call: str) -> dic
         "transcript": result.get("transcript"),
         "recording_url": result.get("recording_url"),
         "extracted": result.get("extracted"),
+        "callback": asked,
         "result": result,
         "events": [{name: event[name] for name in TOLD} for event in told],
         "history": [{name: each[name] for name in TURNED} for each in turns],

@@ -1,15 +1,16 @@
 """Sweep: the safety net under everything that is said only once. Reads the ledger, asks nobody outside.
 
 Recalls what was claimed and not placed, makes endings of what is written but was not followed, starts campaigns whose hour has
-come and pauses those whose end has come, lets contacts expire, rests campaigns that are done and caller IDs that are blocked,
-cancels direct calls that were not made, forgets old receipts, works out where second numbers ring of which nobody knows it, and
-recounts.
+come and pauses those whose end has come, answers who asked in a call to be called back, gives up callbacks whose time is over,
+lets contacts expire, rests campaigns that are done and caller IDs that are blocked, cancels direct calls that were not made,
+forgets old receipts, works out where second numbers ring of which nobody knows it, and recounts.
 """
 
 from __future__ import annotations
 
 import logging
 
+from dialer.flows.callbacks import Callbacks
 from dialer.flows.follow import Follower
 from dialer.flows.recall import refuse
 from dialer.flows.reputation import judge_numbers
@@ -34,6 +35,7 @@ class Sweeper:
         self._follower = follower
         self._ringer = ringer
         self._clock = clock
+        self._callbacks = Callbacks(pool, ringer)
 
     async def sweep(self) -> None:
         """Once every few seconds."""
@@ -51,6 +53,10 @@ class Sweeper:
         if ended := await claims.end(self._pool, self._clock.now()):
             log.info("paused at their end: %s", ", ".join(ended))
             await self._ringer.wake(f"campaign:{id}" for id in ended)
+        await self._callbacks.answer(self._clock.now())
+        if missed := await self._callbacks.miss(self._clock.now()):
+            log.info("callbacks missed: %s", ", ".join(f"{n} of {campaign}" for campaign, n in missed.items()))
+            await claims.rest(self._pool, missed, self._clock.now())
         if expired := await claims.expire(self._pool, self._clock.now()):
             log.info("expired: %s", ", ".join(f"{n} of {campaign}" for campaign, n in sorted(expired.items())))
             await claims.rest(self._pool, expired, self._clock.now())

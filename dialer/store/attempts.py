@@ -178,7 +178,7 @@ async def turn(pool: Pool, turns: Sequence[Turn], told: Sequence[tuple[str, Call
         [e.at for _, e in told], [e.ref for _, e in told], [e.outcome for _, e in told], [e.fault for _, e in told],
         [e.cause for _, e in told], [e.sip for _, e in told], [e.q850 for _, e in told], [dict(e.data) for _, e in told],
     )  # fmt: skip
-    if all(t.enrolment is None for t in turns):
+    if all(t.enrolment is None and t.progress.outcome is t.expected_outcome for t in turns):
         rows = await fetch_locking(
             pool, "advance", [t.attempt for t in turns], [t.expected for t in turns], [t.expected_outcome for t in turns],
             [q.state for q in p], [q.ref for q in p], [q.ringing_at for q in p], [q.answered_at for q in p],

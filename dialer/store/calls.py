@@ -11,7 +11,7 @@ from sqlalchemy import Select, and_, func, select
 
 from dialer.domain.cursor import After
 from dialer.store.rows import Row, all_rows, row_or_none
-from dialer.store.tables import call_attempts, call_events, campaigns, history
+from dialer.store.tables import call_attempts, call_events, callback_asks, campaigns, history
 from dialer.store.transaction import Transaction
 
 
@@ -72,6 +72,12 @@ async def events(on: Transaction, call: str) -> list[Row]:
     """All that the carrier told, in the order in which it was written down."""
     wanted = select(call_events).where(call_events.c.attempt_id == call).order_by(call_events.c.id)
     return all_rows(await on.execute(wanted))
+
+
+async def callback_asked(on: Transaction, call: str) -> Row | None:
+    """What became of the callback that the call asked for: `verdict` (null = not judged yet) and `callback_at`."""
+    c = callback_asks.c
+    return row_or_none(await on.execute(select(c.verdict, c.callback_at).where(c.attempt_id == call)))
 
 
 async def turns(on: Transaction, call: str) -> list[Row]:

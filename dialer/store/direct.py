@@ -13,7 +13,7 @@ from typing import Any, cast
 from sqlalchemy import update
 
 from dialer.store import campaigns
-from dialer.store.database import Pool
+from dialer.store.database import Connection, Pool
 from dialer.store.statements import fetch
 from dialer.store.tables import scopes
 from dialer.store.transaction import Transaction
@@ -43,11 +43,16 @@ async def spend(on: Transaction, campaign: str) -> None:
     await on.execute(update(scopes).where(scopes.c.key == f"campaign:{campaign}").values(budget=-1))
 
 
+async def connection_of(on: Transaction) -> Connection:
+    """The driver's own connection of a transaction."""
+    connection: Any = (await on.get_raw_connection()).driver_connection
+    return cast(Connection, connection)
+
+
 async def hot(on: Transaction) -> Pool:
     """The transaction's own connection for the hot statements: what they read and write is this transaction's."""
     await on.execute(written("set local jit = off"))  # compiling a hot statement takes longer than running it
-    connection: Any = (await on.get_raw_connection()).driver_connection
-    return cast(Pool, connection)  # as far as a statement is concerned
+    return cast(Pool, await connection_of(on))  # as far as a statement is concerned
 
 
 async def give_up(pool: Pool, now: datetime) -> list[str]:

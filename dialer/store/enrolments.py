@@ -132,7 +132,8 @@ async def of_contact(on: Transaction, campaign: str, contact: str) -> Row:
 
 COLUMNS = """
     t.id, t.status, t.priority, t.attempts, t.outcome, t.to_number, t.last_attempt_at, t.next_attempt_at, t.completed_at,
-    t.created_at, p.id as contact_id, p.first_name, p.last_name, p.phone, p.email, p.timezone, p.do_not_call"""
+    t.created_at, case when t.completed_at is null then t.callback_at end as callback_at, p.id as contact_id,
+    p.first_name, p.last_name, p.phone, p.email, p.timezone, p.do_not_call"""
 
 
 MEMBERS = f"""
@@ -208,11 +209,11 @@ async def tallies(on: Transaction, campaign: str) -> list[Row]:
 
 
 async def exhaust(on: Transaction, campaign: str, most: int, by_outcome: Mapping[str, int], now: datetime) -> int:
-    """Contacts that wait for another attempt and have used up `most`, or what `by_outcome` allows after their last outcome, are
-    failed; how many. Whoever calls holds the campaign's lock."""
+    """Contacts that wait for another attempt, not for a callback, and have used up `most`, or what `by_outcome` allows after
+    their last outcome, are failed; how many. Whoever calls holds the campaign's lock."""
     statement = written("""
         update campaign_contacts t set status = 'failed', reason = 'attempts_exhausted', completed_at = :now
-        where t.campaign_id = :campaign and t.waiting and t.attempts > 0
+        where t.campaign_id = :campaign and t.waiting and t.attempts > 0 and t.callback_at is null
           and t.attempts >= least(:most, (cast(:by_outcome as jsonb) ->> t.outcome)::int)""")
     values = {"campaign": campaign, "most": most, "by_outcome": json.dumps(dict(by_outcome)), "now": now}
     return (await on.execute(statement, values)).rowcount

@@ -59,7 +59,8 @@ async def of_contacts(on: Transaction, enrolments: Collection[str], now: datetim
     """Per enrolment what concerns it alone. `suppressed_until` far beyond any date = for ever; `busy`: the person or the number
     is being called already."""
     statement = written(f"""
-        select t.id, t.status, t.reason, t.to_number, t.next_attempt_at, t.created_at, p.do_not_call, {places.COLUMNS},
+        select t.id, t.status, t.reason, t.to_number, t.next_attempt_at, t.created_at, t.callback_at, p.do_not_call,
+               {places.COLUMNS},
                (select max(coalesce(x.expires_at, 'infinity')) from suppressions x
                 where x.phone_number = t.to_number and (x.expires_at is null or x.expires_at > :now)
                   and (x.scope = 'global' or (x.scope = 'team' and x.team_id = t.team_id) or x.campaign_id = t.campaign_id))
@@ -107,7 +108,8 @@ async def crowds(on: Transaction, campaign: str, now: datetime, expiry: timedelt
                  t.created_at <= cast(:since as timestamptz) as expired,
                  case when cast(:since as timestamptz) is not null then date_trunc('hour', t.created_at) end as born,
                  case when t.next_attempt_at > :now then date_trunc('hour', t.next_attempt_at) end as hour,
-                 case when t.next_attempt_at > :now then t.reason end as reason,
+                 case when t.next_attempt_at > :now
+                   then case when t.next_attempt_at = t.callback_at then 'callback' else t.reason end end as reason,
                  t.contact_id in (select contact_id from live)
                    or t.to_number in (
                      select l.to_number from live l, trunk k where l.trunk = k.name or l.team_id = k.team_id) as busy,

@@ -40,17 +40,17 @@ with locks as materialized (
   select * from unnest($15::text[], $16::int[], $17::text[], $18::text[]) as s(campaign_id, rank, number_id, from_number)
 ), picked as materialized (
   select w.*, due.id, due.contact_id, due.to_number, due.attempt_seq, due.last_number_id, due.not_after, due.rule, due.place_set_id,
-         due.priority,
+         due.priority, due.callback_at,
          row_number() over (partition by w.campaign_id order by due.priority desc, due.next_attempt_at, due.id) as rank,
          first_value(due.next_attempt_at) over same_lane as first_at, first_value(due.id) over same_lane as first_id
   from want w cross join lateral (
     select head.* from lane l cross join lateral (
       select cc.id, cc.contact_id, cc.to_number, cc.attempt_seq, cc.last_number_id, cc.place_set_id, cc.priority, cc.next_attempt_at,
-             l.not_after, l.rule
+             cc.callback_at, least(l.not_after, cc.callback_until) as not_after, l.rule
       from campaign_contacts cc
       where cc.campaign_id = l.campaign_id and cc.place_set_id = l.place_set_id and cc.priority = l.priority
         and cc.waiting and cc.next_attempt_at <= $1 and (cc.next_attempt_at, cc.id) >= (l.from_at, l.from_id)
-        and cc.created_at > w.enrolled_after
+        and cc.created_at > w.enrolled_after and (cc.callback_until > $1) is not false
       order by cc.next_attempt_at, cc.id limit w.n for update skip locked) head
     where l.campaign_id = w.campaign_id
     order by head.priority desc, head.next_attempt_at, head.id limit w.n) due
@@ -76,9 +76,10 @@ with locks as materialized (
   select new_id('call') as attempt, sl.* from slotted sl where (sl.id in (select id from fits)) is true
 ), born as (
   insert into call_attempts (id, team_id, campaign_id, campaign_contact_id, contact_id, attempt_no, trunk, assistant_id, number_id,
-      to_number, from_number, state, scopes, rules_version, not_after, ring_seconds, limit_seconds, rule, claimed_at)
+      to_number, from_number, state, scopes, rules_version, not_after, ring_seconds, limit_seconds, rule, claimed_at, reason)
     select attempt, team_id, campaign_id, id, contact_id, attempt_seq + 1, trunk, assistant_id, number_id,
-      to_number, from_number, 'queued', scopes, rules_version, not_after, ring_seconds, limit_seconds, rule, clock_timestamp()
+      to_number, from_number, 'queued', scopes, rules_version, not_after, ring_seconds, limit_seconds, rule, clock_timestamp(),
+      case when callback_at is not null then 'callback' end
     from chosen order by to_number
   on conflict do nothing
   returning id
@@ -89,7 +90,7 @@ with locks as materialized (
     set status = case when w.won then 'queued' else 'pending' end,
         attempt_seq = t.attempt_seq + w.won::int,
         next_attempt_at = case when w.won then t.next_attempt_at else $1 + interval '5 seconds' end,
-        reason = case when not w.won then 'number_busy' end
+        reason = case when not w.won then 'number_busy' when t.callback_at is not null then 'callback' end
     from won w
     where t.id = w.id
 )
@@ -107,7 +108,7 @@ with due as materialized (
     select cc.id, cc.contact_id, cc.team_id, cc.to_number, cc.last_number_id, cc.priority, cc.next_attempt_at
     from campaign_contacts cc
     where cc.campaign_id = $2 and cc.place_set_id = l.place_set_id and cc.priority = l.priority
-      and cc.waiting and cc.next_attempt_at <= $1 and cc.created_at > $6
+      and cc.waiting and cc.next_attempt_at <= $1 and cc.created_at > $6 and (cc.callback_until > $1) is not false
     order by cc.next_attempt_at, cc.id limit $3) head
   order by rank limit $3
 )
@@ -222,8 +223,16 @@ with told as (
         excused = case when not m.excused then t.excused when t.excused_day = ($1 at time zone 'UTC')::date then t.excused + 1 else 1 end,
         excused_day = case when m.excused then ($1 at time zone 'UTC')::date else t.excused_day end,
         next_attempt_at = coalesce(m.next_at, t.next_attempt_at),
-        completed_at = case when m.enrolment in ('completed', 'failed', 'skipped') then $1 end
-    from moved m join contacts p on p.id = m.contact_id where t.id = m.campaign_contact_id and m.enrolment is not null
+        completed_at = case when m.enrolment in ('completed', 'failed', 'skipped') then $1 end,
+        -- a callback was made when its call counts
+        priority = case when m.counted then coalesce(t.usual_priority, t.priority) else t.priority end,
+        usual_priority = case when not m.counted then t.usual_priority end,
+        callback_at = case when not m.counted then t.callback_at end,
+        callback_until = case when not m.counted then t.callback_until end,
+        callback_missed = case when not m.counted then t.callback_missed end
+    from moved m join contacts p on p.id = m.contact_id
+    where t.id = m.campaign_contact_id and m.enrolment is not null
+      and (m.freed or t.completed_at is not null)  -- late evidence does not touch who was opened again meanwhile
 ), person as (
   update contacts p
     set last_contacted_at = $1, lead_status = case when p.lead_status = 'new' then 'contacted' else p.lead_status end, updated_at = $1
@@ -359,7 +368,8 @@ update lanes l
 select c.id from campaigns c join scopes s on s.key = 'campaign:' || c.id
 where c.id = any($1::text[]) and c.status = 'running' and s.active = 0
   and (s.budget = 0 or not exists (
-    select from campaign_tallies t where t.campaign_id = c.id and t.status in ('pending', 'queued', 'calling') and t.n > 0))
+    select from campaign_tallies t where t.campaign_id = c.id and t.status in ('pending', 'queued', 'calling') and t.n > 0)
+    and not exists (select from callback_asks k where k.campaign_id = c.id and k.judged_at is null))
 
 -- name: lock_scopes
 select key from scopes where key = any($1::text[]) order by key for update
@@ -375,8 +385,11 @@ update campaigns c
     select x.id, s.budget = 0 as spent, o.some is null as empty
     from campaigns x join scopes s on s.key = 'campaign:' || x.id
       left join lateral (  -- `limit`: else it is asked of all contacts of all campaigns at once
-        select true as some from campaign_contacts t
-        where t.campaign_id = x.id and t.status in ('pending', 'queued', 'calling') limit 1) o on true
+        (select true as some from campaign_contacts t
+         where t.campaign_id = x.id and t.status in ('pending', 'queued', 'calling') limit 1)
+        union all
+        (select true from callback_asks k where k.campaign_id = x.id and k.judged_at is null limit 1)
+        limit 1) o on true
     where x.id = any($1::text[]) and s.active = 0
       and exists (select from campaign_contacts t where t.campaign_id = x.id)) q
   where c.id = any($1) and c.id = q.id and c.status = 'running'

@@ -157,7 +157,8 @@ async def stop_calling(on: Transaction, entry: Entry, campaigns: Collection[str]
 async def call_again(on: Transaction, entry: Entry, campaigns: Collection[str], now: datetime) -> None:
     """Enrolments in `campaigns` that this entry had put off until its end are due now."""
     statement = written(f"""
-        update campaign_contacts t set next_attempt_at = :now, reason = null
+        update campaign_contacts t
+        set next_attempt_at = greatest(:now, t.callback_at), reason = case when t.callback_at is not null then 'callback' end
         from campaigns c join contacts p on p.team_id = c.team_id and {HAS}
         where c.id = any(:campaigns) and t.campaign_id = c.id and t.contact_id = p.id and t.to_number = :number
           and t.status = 'pending' and t.reason = 'suppressed' and t.next_attempt_at = :until and {_REACHED}

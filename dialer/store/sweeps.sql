@@ -46,6 +46,17 @@ with late as materialized (
 update campaign_contacts t set status = 'skipped', reason = 'expired', completed_at = $2
   from late where t.id = late.id returning t.campaign_id
 
+-- name: missed_callbacks
+-- Who waits for a callback that makes no sense any more. $1 now, $2 how many at most.
+select t.id, t.campaign_id, t.outcome, t.attempts, t.last_attempt_at, t.callback_missed from campaign_contacts t
+where t.waiting and t.callback_until <= $1 order by t.callback_until limit $2
+
+-- name: callback_asks
+-- Asked for in calls that are over. $1 how many at most.
+select k.attempt_id, k.campaign_id, k.campaign_contact_id as enrolment, a.result, a.outcome
+from callback_asks k join call_attempts a on a.id = k.attempt_id
+where k.judged_at is null and a.ended_at is not null order by k.campaign_id limit $1
+
 -- name: stale
 -- Claimed, and not placed in time: the bell was lost or nobody was there.
 select id from call_attempts where ended_at is null and state = 'queued'

@@ -234,7 +234,15 @@ campaign_contacts = Table(
     _time("next_attempt_at", null=False),
     *_times("last_attempt_at", "completed_at"),
     *_born("created_at"),
+    *_times("callback_at", "callback_until"),
+    _text("callback_missed", null=True),
+    _int("usual_priority", null=True, small=True),
 )
+
+callback_asks = Table(
+    "callback_asks", metadata, Column("attempt_id", Text, primary_key=True), _text("campaign_id"), _text("campaign_contact_id"),
+    *_born("created_at"), *_times("judged_at", "callback_at"), _text("verdict", null=True),
+)  # fmt: skip
 
 call_attempts = Table(
     "call_attempts",
@@ -301,14 +309,9 @@ import_batches = Table(
 )
 
 import_rejects = Table(
-    "import_rejects",
-    metadata,
-    Column("batch_id", Text, primary_key=True),
-    Column("row_number", Integer, primary_key=True),
-    _text("field"),
-    _text("message"),
-    _list("cells"),
-)
+    "import_rejects", metadata, Column("batch_id", Text, primary_key=True), Column("row_number", Integer, primary_key=True),
+    _text("field"), _text("message"), _list("cells"),
+)  # fmt: skip
 
 audit = Table(
     "audit",
@@ -377,14 +380,9 @@ campaign_tallies = Table(
 )
 
 lanes = Table(
-    "lanes",
-    metadata,
-    Column("campaign_id", Text, primary_key=True),
-    Column("place_set_id", Integer, primary_key=True),
-    Column("priority", SmallInteger, primary_key=True),
-    _int("pending"),
-    _time("next_due", null=False),
-)
+    "lanes", metadata, Column("campaign_id", Text, primary_key=True), Column("place_set_id", Integer, primary_key=True),
+    Column("priority", SmallInteger, primary_key=True), _int("pending"), _time("next_due", null=False),
+)  # fmt: skip
 
 breakers = Table(
     "breakers",

@@ -93,7 +93,10 @@ class EngineRules(RuleBasedStateMachine):
             self.do(self._laws())
 
     async def _laws(self) -> None:
-        await judge.transmissions(self.w, self.known)
+        for attempt in await judge.transmissions(self.w, self.known):
+            row = await self.w.attempt(attempt)
+            if row["to_number"] == self.w.promises.seconds.get(row["contact_id"]):
+                self.seen("a second number was called")
         await laws_hold(self.w.pool, [f"campaign:{id}" for id in self.w.campaigns])
         await carrier_agrees(self.w.pool, self.w.carrier)
         await judge.slots_are_held(self.w)
@@ -226,8 +229,12 @@ class EngineRules(RuleBasedStateMachine):
     @rule(p=any_one, dies=st.sampled_from(["", "", "", "stale:after", "turn:before", "turn:after", "events_of:after"]))
     def sweep(self, p: int, dies: str) -> None:
         process = self.process(p)
+        judged = "select verdict from callback_asks where judged_at is not null order by judged_at, attempt_id"
+        before = len(self.do(self.w.pool.fetch(judged)))
         if self.do(self.w.do(process, process.sweeper.sweep(), dies)):
             self.seen(f"swept, died at {dies}")
+        for row in self.do(self.w.pool.fetch(judged))[before:]:
+            self.seen(f"a call's wish was judged: {row['verdict']}")
 
     @rule(
         p=any_one, dies=st.sampled_from(["", "", "", "overdue:after", "turn:before", "turn:after"]),

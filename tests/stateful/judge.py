@@ -17,6 +17,8 @@ from tests.unit.scheduler.wall import shows_open
 MARGIN = timedelta(seconds=30 + CLOCK_MARGIN_SECONDS)
 """How long before the window's end the last call may start: the ring timeout, and what clocks may differ by."""
 FENCE = timedelta(seconds=FENCE_SECONDS)
+SLACK = timedelta(seconds=3)
+"""From a claim to its transmission, at the most."""
 
 
 async def transmissions(world: World, known: Counter[str]) -> list[str]:
@@ -29,6 +31,8 @@ async def transmissions(world: World, known: Counter[str]) -> list[str]:
         assert row is not None, "the carrier was asked for an attempt that is not in the book"
         _no_was_heard(world, row)
         _inside_the_window(world, row)
+        await _not_dead(world, row)
+        _when_it_was_asked_for(world, row)
         if entries := world.carrier.journal.by_attempt(attempt):
             _never_twice_and_never_over(world, row, entries[0])
     return new
@@ -40,14 +44,38 @@ def _no_was_heard(world: World, row: asyncpg.Record) -> None:
     assert contact not in promises.no_contact, "somebody was dialled after the answer to their do-not-call"
     assert campaign not in promises.stopped, "a campaign dialled after the answer to its pause or cancel"
     assert (contact, number) not in promises.replaced, "a number was dialled that is not the contact's any more"
+    second = number == promises.seconds.get(contact)
+    assert not (second and campaign in promises.first_only), "a second number was dialled after the answer that none is called"
     for scope, owner in (("global", None), ("team", world.team), ("campaign", campaign)):
         until = promises.suppressed.get((scope, owner, number), now)
         assert until is not None and until <= now, f"a number was dialled after the answer to its suppression ({scope})"
 
 
+async def _not_dead(world: World, row: asyncpg.Record) -> None:
+    dead = await world.pool.fetchval(
+        """select count(*) from call_attempts where campaign_contact_id = $1 and to_number = $2 and attempt_no < $3
+           and state = 'ended' and fault = 'number'""",
+        row["campaign_contact_id"], row["to_number"], row["attempt_no"],
+    )  # fmt: skip
+    assert not dead, "a number was dialled again that nobody has"
+
+
+def _when_it_was_asked_for(world: World, row: asyncpg.Record) -> None:
+    now = world.moment.now()
+    agreed = world.promises.callbacks.get((row["campaign_id"], row["contact_id"]), [])
+    kept = any(since <= now and (until is None or now <= until + SLACK) for since, until in agreed)
+    assert row["reason"] != "callback" or kept, "a callback before its time, or after it"
+
+
+def zone_of(world: World, contact: str, number: str) -> str:
+    """Where the number rings: in the contact's own zone, else where it says itself."""
+    own = world.promises.zones.get(contact)
+    return own or ("America/New_York" if number.startswith("+1") else "Europe/Berlin")
+
+
 def _inside_the_window(world: World, row: asyncpg.Record) -> None:
     now = world.moment.now()
-    zone = world.promises.zones[row["contact_id"]]
+    zone = zone_of(world, row["contact_id"], row["to_number"])
     windows = [daily(*window) for window in world.promises.windows[row["campaign_id"]]]
     assert any(all(shows_open(w, zone, at) for at in (now, now + MARGIN - FENCE)) for w in windows), (
         "dialled outside the call window"
@@ -60,7 +88,8 @@ def _never_twice_and_never_over(world: World, row: asyncpg.Record, entry: Entry)
     entries = world.entries()
     campaign, contact = row["campaign_id"], row["contact_id"]
     talked = [e for e in entries if e.answered_by == "human" and e.campaign == campaign and e.labels["contact"] == contact]
-    assert not talked, "somebody was dialled again whom this campaign had reached"
+    asked_for = len(world.promises.callbacks.get((campaign, contact), []))
+    assert len(talked) <= asked_for, "somebody was dialled again whom this campaign had reached, and who had not asked for it"
     live = [e for e in entries if e.ended is None]
     assert len([e for e in live if e.labels["contact"] == contact]) == 1, "two live calls to one person"
     assert len(live) <= min(TRUNK_CAP, TEAM_CAP), "over the cap of the trunk or team by the carrier's count"

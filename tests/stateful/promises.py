@@ -30,8 +30,10 @@ class _Asked:
 
 @dataclass
 class Promises:
-    """`windows` and `caps` per campaign: those that may still hold, the newest last. `suppressed`: (scope, owner, number) → end,
-    None = for ever. `replaced`: (contact, number that is not theirs any more)."""
+    """`windows` and `caps` per campaign: those that may still hold, the newest last. `zones`: of contacts that have one of their
+    own. `seconds`: their second numbers. `first_only`: campaigns that call none of these. `callbacks`: what was agreed per
+    (campaign, contact): from when, until when. `suppressed`: (scope, owner, number) → end, None = for ever. `replaced`: (contact,
+    number that is not theirs any more)."""
 
     windows: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     caps: dict[str, list[int]] = field(default_factory=dict)
@@ -41,6 +43,9 @@ class Promises:
     no_contact: set[str] = field(default_factory=set)
     suppressed: dict[tuple[str, str | None, str], datetime | None] = field(default_factory=dict)
     stopped: set[str] = field(default_factory=set)
+    seconds: dict[str, str] = field(default_factory=dict)
+    first_only: set[str] = field(default_factory=set)
+    callbacks: dict[tuple[str, str], list[tuple[datetime, datetime | None]]] = field(default_factory=dict)
     replaced: set[tuple[str, str]] = field(default_factory=set)
     given: int = 0
     _asked: list[_Asked] = field(default_factory=list)

@@ -10,7 +10,7 @@ from tests.stateful import judge
 from tests.stateful.world import World
 from tests.support.laws import carrier_agrees, laws_hold, nothing_left
 
-ROUNDS = 12
+ROUNDS = 24
 """How often everybody who is due is called at the end, at the most: as many as there are people and attempts, and a few."""
 
 
@@ -55,8 +55,8 @@ async def _call_everybody(w: World, known: Counter[str]) -> bool:
     """Time goes on to when somebody is due and no breaker waits for a probe, and all are called. False when nobody waits."""
     due: datetime | None = await w.pool.fetchval(
         """select greatest(min(t.next_attempt_at), (select max(probe_at) from breakers))
-           from campaign_contacts t join campaigns c on c.id = t.campaign_id
-           where t.status = 'pending' and c.status = 'running'"""
+           from campaign_contacts t join campaigns c on c.id = t.campaign_id join scopes s on s.key = 'campaign:' || c.id
+           where t.status = 'pending' and c.status = 'running' and s.budget is distinct from 0"""
     )
     if due is None:
         return False

@@ -25,6 +25,8 @@ a job run again | 2 or more together past the fence | an event or a look-up came
 a late event of attempt n while n+1 is live | a no was answered | do not call: True | suppressed: team
 suppressed: global | suppressed: campaign | another number | cap changed | window changed
 released just before a window shuts | pause | cancel | resumed | run, | somebody new | a no beside a dial: it went out
+second numbers: not called | one of two numbers was suppressed | a second number was called | a callback was agreed
+a callback was made | a callback was withdrawn | somebody asked in a call | a call's wish was judged: scheduled
 a no beside a dial: none went out | an unknown ending was corrected | swept, died | reconciled, died
 """
 MUST = _MUST.strip().replace("\n", " | ").split(" | ")

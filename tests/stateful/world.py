@@ -37,6 +37,8 @@ START = datetime(2026, 1, 5, 12, tzinfo=UTC)
 """A Monday: 13:00 in Berlin, 07:00 in New York."""
 ZONES = ("Europe/Berlin", "America/New_York")
 PEOPLE, NUMBERS = 6, 2
+TWO_PHONES = (2, 4)
+"""Who has a second number, which rings in New York; the first rings in Berlin."""
 TRUNK_CAP, TEAM_CAP, NUMBER_CAP = 4, 4, 3
 HAPPENED: tuple[Event, ...] = ("ringing", "answered", "ended", "result")
 
@@ -54,12 +56,17 @@ select speaker.team_id as team, speaker.id as assistant, array_agg(ids.id) as nu
 """
 _CAMPAIGN = """
 insert into campaigns (team_id, assistant_id, name, status, from_number_ids, call_window_start, call_window_end,
-  max_concurrent_calls, max_attempts_per_contact, retry_delay_minutes) values ($1, $2, 'c', 'draft', $3, $4, $5, $6, 3, 0)
-returning id
+  max_concurrent_calls, max_attempts_per_contact, retry_delay_minutes, settings)
+values ($1, $2, 'c', 'draft', $3, $4, $5, $6, 3, 0, '{"use_secondary_phone": true}') returning id
 """
 _PERSON = """
 insert into contacts (team_id, first_name, last_name, phone, timezone, place_set_id, place_source)
   values ($1, 'Ada', 'Byron', $2, $3, (select id from place_sets where zones = array[$3]), 'contact') returning id
+"""
+_PERSON_OF_TWO = """
+insert into contacts (team_id, first_name, last_name, phone, phone_secondary, place_set_id, second_place_set_id, place_source)
+  values ($1, 'Ada', 'Byron', $2, $3, (select id from place_sets where zones = array['Europe/Berlin']),
+    (select id from place_sets where zones = array['America/New_York']), 'number') returning id
 """
 
 
@@ -90,6 +97,8 @@ class World:
     dials: dict[str, Dial] = field(default_factory=dict)
     stops: dict[str, Stop] = field(default_factory=dict)
     promises: Promises = field(default_factory=Promises)
+    asks: dict[str, str] = field(default_factory=dict)
+    """What was asked for in calls: attempt → when to call back, as its result will tell."""
 
     # ── beginnings ──
 
@@ -115,9 +124,15 @@ class World:
             for n in range(PEOPLE):
                 zone = ZONES[n % 2]
                 number = f"+49301000000{n}"
-                person = await on.fetchval(_PERSON, self.team, number, zone)
+                if n in TWO_PHONES:  # where each number says
+                    second = f"+1212555010{n}"
+                    person = await on.fetchval(_PERSON_OF_TWO, self.team, number, second)
+                    self.promises.seconds[person] = second
+                else:
+                    person = await on.fetchval(_PERSON, self.team, number, zone)
+                    self.promises.zones[person] = zone
                 self.people.append(person)
-                self.promises.zones[person], self.promises.numbers[person] = zone, number
+                self.promises.numbers[person] = number
             for campaign in self.campaigns:
                 enrolled = self.people if campaign == self.campaigns[0] else self.people[:-1]
                 await on.execute(
@@ -232,7 +247,10 @@ class World:
 
         async def one(entry: Entry, event: Event) -> None:
             at = self.moment.now()
-            body = json.dumps(payload(entry, event)).encode()
+            said = payload(entry, event)
+            if event == "result" and entry.attempt in self.asks:
+                said["data"] = {**said.get("data", {}), "callback_at": self.asks[entry.attempt]}
+            body = json.dumps(said).encode()
             stamp = f"{at.timestamp():.3f}"
             headers = {translate.TIMESTAMP: stamp, translate.SIGNATURE: translate.sign(SIGNING_SECRET, stamp, body)}
             events, reply = self.line.receive(Hook("POST", "http://unused", headers, body, at))

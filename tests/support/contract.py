@@ -43,7 +43,7 @@ CAMPAIGN = {
 }  # fmt: skip
 MEMBER = {
     "id", "status", "priority", "attempts", "outcome", "last_attempt_at", "next_attempt_at", "completed_at", "created_at",
-    "contact", "waiting_for", "to_number",
+    "contact", "waiting_for", "to_number", "callback_at",
 }  # fmt: skip
 PERSON = {"id", "first_name", "last_name", "phone", "email", "timezone", "do_not_call"}
 PAGE = {"success", "count", "limit", "offset"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from adapters.events import CallEvent, Outcome, Phase
@@ -10,6 +11,16 @@ from dialer.domain.campaign import rules_of
 from dialer.domain.conclude import conclude
 from dialer.store import attempts, claims
 from tests.support.desk import TRUNK, Desk
+
+
+async def bring(desk: Desk, call: str, campaign: str, data: Mapping[str, object]) -> None:
+    """The call brought this result, before or after its end."""
+    at = desk.clock.now()
+    told = [CallEvent(Phase.RESULT, at, call, "ref", f"{call}-{data}", data=data)]
+    standing = (await attempts.standing(desk.pool, [call], at))[call].standing
+    rules = rules_of((await claims.rules(desk.pool, [campaign]))[0])
+    turn = conclude(standing, fold(standing.progress, told), rules, at)
+    await attempts.turn(desk.pool, [turn] if turn else [], [(TRUNK, event) for event in told], at)
 
 
 async def end(desk: Desk, call: str, campaign: str, outcome: Outcome) -> None:

@@ -76,7 +76,8 @@ with call as (
       number_id, to_number, from_number, state, scopes, rules_version, not_after, ring_seconds, limit_seconds, claimed_at)
     select 'call_1', t.team_id, t.campaign_id, t.id, t.contact_id, 1, 'simulated', $2, $3, t.to_number, '+49301234000', 'queued',
            array['campaign:' || t.campaign_id, 'trunk:simulated'], 1, now(), 30, 3600, now()
-    from campaign_contacts t where t.team_id = $1 limit 1 returning id),
+    from campaign_contacts t where t.team_id = $1 limit 1 returning id, campaign_id, campaign_contact_id),
+asked as (insert into callback_asks (attempt_id, campaign_id, campaign_contact_id) select * from call),
 told as (insert into call_events (attempt_id, adapter, event_key, phase, at)
     select id, 'simulated', 'e1', 'ringing', now() from call),
 company as (insert into companies (team_id, name) values ($1, 'Theirs')),

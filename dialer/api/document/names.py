@@ -18,6 +18,8 @@ GIVEN: Final[Mapping[tuple[str, str], str]] = {
     ("get", "/suppressions/export"): "exportSuppressions",
     ("post", "/campaigns/{id}/contacts"): "enrolContacts",
     ("delete", "/campaigns/{id}/contacts"): "removeCampaignContacts",
+    ("post", "/campaigns/{id}/contacts/{campaign_contact_id}/callback"): "callBackCampaignContact",
+    ("delete", "/campaigns/{id}/contacts/{campaign_contact_id}/callback"): "withdrawCallback",
     ("get", "/campaigns/{id}/events"): "streamCampaignEvents",
     ("get", "/campaigns/{id}/export"): "exportCampaign",
 }

@@ -20,7 +20,7 @@ from dialer.store.places import place_of
 from dialer.store.transaction import Transaction
 from scheduler.places import UNKNOWN, Place
 
-DEFERRED = {"number_busy": Reason.NUMBER_BUSY, "rate": Reason.RATE}
+DEFERRED = {"callback": Reason.CALLBACK, "number_busy": Reason.NUMBER_BUSY, "rate": Reason.RATE}
 """Why an enrolment was put off, by what the ledger says of it, where it is not that a call was tried."""
 
 GIVEN_UP = {
@@ -128,7 +128,7 @@ async def facts_of(on: Transaction, ground: Ground, enrolments: Collection[str])
             suppressed_until=r["suppressed_until"],
             next_attempt_at=r["next_attempt_at"],
             busy=r["busy"],
-            deferred=DEFERRED.get(r["reason"]),
+            deferred=DEFERRED.get("callback" if r["next_attempt_at"] == r["callback_at"] else r["reason"]),
             given_up=None if r["status"] in OPEN_CONTACT else GIVEN_UP.get(r["reason"], Reason.ENDED),
             expires_at=ground.expires(r["created_at"]),
         )

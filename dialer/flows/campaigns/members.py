@@ -17,17 +17,9 @@ from dialer.store import campaigns, enrolments
 from dialer.store.transaction import Transaction, reading, transaction
 
 OWN = (
-    "id",
-    "status",
-    "priority",
-    "attempts",
-    "outcome",
-    "to_number",
-    "last_attempt_at",
-    "next_attempt_at",
-    "completed_at",
-    "created_at",
-)
+    "id", "status", "priority", "attempts", "outcome", "to_number", "callback_at", "last_attempt_at", "next_attempt_at",
+    "completed_at", "created_at",
+)  # fmt: skip
 NOT_CALLED = frozenset({ContactStatus.PENDING, ContactStatus.SKIPPED, ContactStatus.FAILED})
 PERSON = ("first_name", "last_name", "phone", "email", "timezone", "do_not_call")
 

@@ -22,6 +22,7 @@ IN_LINE = frozenset({Reason.NO_FREE_SLOT, Reason.NUMBER_BUSY, Reason.RUN_LIMIT})
 SAID = {
     Reason.WINDOW: "outside the call window",
     Reason.NEXT_ATTEMPT: "next attempt is not due",
+    Reason.CALLBACK: "a callback was asked for and is not due",
     Reason.DO_NOT_CALL: "do not call",
     Reason.SUPPRESSED: "the number is suppressed",
     Reason.NO_PHONE: "no phone number",
@@ -40,6 +41,8 @@ GIVEN_UP = {
     "no_phone": SAID[Reason.NO_PHONE],
     "attempts_exhausted": "attempts exhausted",
     "expired": SAID[Reason.EXPIRED],
+    "callback_missed": "the callback could not be made in time",
+    "callback_withdrawn": "the callback was withdrawn",
     "quarantined": "no call could be made of it, each was refused",
     "invalid_number": "the number is invalid",
     "removed": "removed from the campaign",

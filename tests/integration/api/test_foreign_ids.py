@@ -58,6 +58,7 @@ BODIES: Mapping[str, dict[str, Any]] = {
     "POST /campaigns": {"teamId": "team", "assistantId": "assistant", "fromNumberIds": ["number"], "name": "S"},
     "POST /campaigns/{id}/contacts": {"contactIds": ["contact"]},
     "DELETE /campaigns/{id}/contacts": {"contactIds": ["contact"]},
+    "POST /campaigns/{id}/contacts/{campaign_contact_id}/callback": {"callbackAt": "2026-01-05T13:00:00Z"},
     "POST /suppressions": {"teamId": "team", "phoneNumber": "+14155550101"},
     "POST /custom-fields": {"teamId": "team", "key": "k", "label": "L", "type": "text"},
     "POST /calls": {"teamId": "team", "assistantId": "assistant", "toNumber": "+14155550103"},

@@ -125,6 +125,13 @@ async def enrolled_newcomer(desk: Desk) -> Sent:
     return sent(f"/campaigns/{(await desk.campaign())['id']}/contacts", {"contact": contact})
 
 
+@case("/campaigns/{id}/contacts/{campaign_contact_id}/callback")
+async def callback(desk: Desk) -> Sent:
+    [person] = await desk.people(1)
+    id = (await desk.campaign([person]))["id"]
+    return sent(f"/campaigns/{id}/contacts/{person}/callback", {"callbackAt": "2026-01-05T13:00:00Z"})
+
+
 @case("/campaigns/{id}/run")
 async def run(desk: Desk) -> Sent:
     return sent(f"/campaigns/{(await desk.campaign(await desk.people(5)))['id']}/run", {"maxCalls": 2})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -90,3 +90,18 @@ async def test_policy_packs_of_a_team_and_of_a_campaign_and_what_they_shut(
     made = json.loads(await dialer("team", "create", "Southwind", "--policy-packs", "us-states", "--json"))
     assert made["policy_packs"] == ["us-states"]
     assert "us-federal, our-rest" in await dialer("team", "list")
+
+
+async def test_a_callback_is_agreed_explained_and_taken_back(dialer: Shell, database: Database) -> None:
+    s = await seed(database.pool, contacts=1, status="running")
+    contact = await database.pool.fetchval("select contact_id from campaign_contacts")
+    soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat(timespec="seconds")
+    agreed = json.loads(
+        await dialer("campaign", "callback", s.campaign, contact, "--at", soon, "--missed", "call_anyway", "--json")
+    )
+    assert (agreed["callback_at"], agreed["callback_until"]) == (soon.replace("+00:00", "Z"), None)
+    assert "a callback was asked for" in await dialer("campaign", "explain", s.campaign)
+    assert "pending" in await dialer("campaign", "callback", s.campaign, contact, "--withdraw")
+    assert "waits for no callback" in await dialer("campaign", "callback", s.campaign, contact, "--withdraw", code=REFUSED)
+    for wrong in (["--at", "tomorrow"], ["--at", soon, "--withdraw"], [], ["--at", soon, "--missed", "x"]):
+        await dialer("campaign", "callback", s.campaign, contact, *wrong, code=REFUSED)

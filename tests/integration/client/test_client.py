@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -74,6 +75,11 @@ async def test_a_campaign_from_the_first_voice_to_the_last_cancel(dialer: Dialer
     assert (await dialer.campaigns.enrol(campaign["id"], audience={"mode": "all_eligible", "search": "nobody"}))["added"] == 0
     members = [each async for each in dialer.campaigns.contacts(campaign["id"], status="pending", page=1)]
     assert [each["contact"]["last_name"] for each in members] == ["Called", "Enrolled"]
+    soon = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
+    agreed = await dialer.campaigns.call_back(campaign["id"], members[0]["id"], soon, tolerance_minutes=5, missed_action="skip")
+    assert (agreed["contact_id"], agreed["missed_action"]) == (contact["id"], "skip")
+    assert datetime.fromisoformat(agreed["callback_at"]) == soon
+    assert (await dialer.campaigns.withdraw_callback(campaign["id"], contact["id"]))["status"] == "pending"
     rehearsal = await dialer.campaigns.run(campaign["id"], dry_run=True, max_calls=1)
     assert rehearsal["dryRun"] and (await dialer.campaigns.get(campaign["id"]))["status"] == "draft"
     assert (await dialer.campaigns.remove(campaign["id"], [contact["id"]]))["removed"] == 1

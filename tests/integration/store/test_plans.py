@@ -26,12 +26,20 @@ async def _plan(database: Database, sql: str) -> str:
         return "\n".join(row[0] for row in await connection.fetch(planned))
 
 
-LIVE = ("campaigns_active", "campaigns_expiring", "campaigns_ending", "call_attempts_live", "one_live_attempt_per_")
+LIVE = (
+    "campaigns_active",
+    "campaigns_expiring",
+    "campaigns_ending",
+    "call_attempts_live",
+    "one_live_attempt_per_",
+    "callback_asks_open",
+    "campaign_contacts_callbacks",
+)
 """Indexes of what goes on at this moment, which may be read from end to end."""
 
 LOOK_UPS = {
     "claim", "peek", "place", "turn", "advance", "standing", "accepted", "due", "quiet", "rest", "refusals", "newest_placed",
-    "expiring", "expire", "ending", "end",
+    "expiring", "expire", "ending", "end", "missed_callbacks", "callback_asks",
 }  # fmt: skip
 
 
