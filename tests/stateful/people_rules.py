@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from dialer.api.context import ApiContext
-from dialer.domain.campaign import Missed
 from dialer.domain.errors import Refused
-from dialer.flows import callbacks
 from dialer.flows.campaigns.edit import edit_campaign
 from dialer.flows.campaigns.members import remove_members
 from dialer.flows.campaigns.run import run_campaign
@@ -24,8 +22,6 @@ from dialer.store.suppressions import Entry, Scope
 from tests.stateful.engine_rules import EngineRules, any_one
 
 WINDOWS = [("00:00", "24:00"), ("00:00", "24:00"), ("09:00", "17:00"), ("13:00", "13:30"), ("22:00", "14:30"), ("06:00", "09:00")]
-
-STATUS = "select status from campaign_contacts where campaign_id = $1 and contact_id = $2"
 
 SCOPES: tuple[Scope, ...] = ("global", "team", "campaign")
 
@@ -40,7 +36,7 @@ def nothing() -> None:
     """What is asked for promises nobody anything."""
 
 
-class Machine(EngineRules):
+class PeopleRules(EngineRules):
     def ask(
         self, p: int, work: Callable[[ApiContext], Coroutine[Any, Any, Any]], about: str, bind: Callable[[], None] = nothing
     ) -> bool:
@@ -186,7 +182,8 @@ class Machine(EngineRules):
 
     @rule(
         p=any_one, which=any_one, cap=st.integers(1, 4), window=st.sampled_from(WINDOWS), most=st.integers(1, 4),
-        what=st.sampled_from(["cap", "cap", "window", "window", "retries", "seconds"]), delay=st.sampled_from([0, 0, 1, 60]),
+        what=st.sampled_from(["cap", "cap", "window", "window", "retries", "seconds", "seconds"]),
+        delay=st.sampled_from([0, 0, 1, 60]),
     )  # fmt: skip
     def edit(self, p: int, which: int, what: str, cap: int, window: tuple[str, str], most: int, delay: int) -> None:
         match what:
@@ -248,58 +245,6 @@ class Machine(EngineRules):
         changes = {"settings": {"useSecondaryPhone": called}}
         if self.ask(p, lambda api: edit_campaign(api, w.team, "test", campaign, changes), f"seconds:{campaign}", bind):
             self.seen(f"second numbers: {'called' if called else 'not called'}")
-
-    @rule(
-        p=any_one, which=any_one, who=any_one, minutes=st.sampled_from([1, 5, 60, 400]), lasts=st.sampled_from([1, 15, 60]),
-        missed=st.sampled_from(Missed), back=st.sampled_from([False, False, False, True]),
-    )  # fmt: skip
-    def call_back(self, p: int, which: int, who: int, minutes: int, lasts: int, missed: Missed, back: bool) -> None:
-        """Somebody is to be called at a time, or not any more."""
-        w, campaign, person = self.w, self.campaign(which), self.person(who)
-        at, tolerance = w.moment.now() + timedelta(minutes=minutes), timedelta(minutes=lasts)
-
-        async def agree(api: ApiContext) -> None:
-            was = await w.pool.fetchval(STATUS, campaign, person)
-            done = await callbacks.call_back(api, w.team, "test", campaign, person, at, tolerance=tolerance, missed=missed)
-            w.promises.callbacks.setdefault((campaign, person), []).append((done.callback_at, done.callback_until))
-            self.seen(f"a callback was agreed with somebody who is {was}")
-
-        async def withdraw(api: ApiContext) -> None:
-            await callbacks.withdraw(api, w.team, "test", campaign, person)
-            self.seen("a callback was withdrawn")
-
-        self.ask(p, withdraw if back else agree, f"callback:{campaign}:{person}")
-
-    @rule(p=any_one, which=any_one, minutes=st.sampled_from([-30, 0, 2, 30, 700]))
-    def ask_in_a_call(self, p: int, which: int, minutes: int) -> None:
-        """Whoever is talked to asks to be called at another time; the result will tell it, early or late."""
-        w = self.w
-        entries = [e for e in w.entries() if e.answered_by == "human" and e.attempt not in w.asks]
-        if not entries:
-            return self.call(p, "human", False)
-        entry = entries[::-1][which % len(entries)]
-        at = w.moment.now() + timedelta(minutes=minutes)
-        w.asks[entry.attempt] = at.isoformat()
-        w.promises.callbacks.setdefault((entry.campaign, entry.labels["contact"]), []).append((at, None))
-        self.seen("somebody asked in a call to be called back")
-
-    @rule(p=any_one, which=any_one)
-    def keep_a_callback(self, p: int, which: int) -> None:
-        """Time goes on to when a callback is due, and it is made."""
-        w = self.w
-        due = self.do(w.pool.fetchval("select min(callback_at) from campaign_contacts where status = 'pending'"))
-        if due is None:
-            return self.call_back(p, which, which, 5, 15, Missed.SKIP, False)
-        self.wait(max((due - w.moment.now()).total_seconds(), 0.0) + 1)
-        self.laws()
-        self.tick(p, "")
-        self.laws()
-        queued = self.do(w.pool.fetch("select id from call_attempts where state = 'queued' and reason = 'callback'"))
-        for attempt in self.do(w.take(self.process(p), [r["id"] for r in queued])):
-            self.do(w.transmit(attempt, "", "human", 2.0))
-            self.laws()
-            self.do(w.finish(attempt))
-            self.seen("a callback was made")
 
     @rule(
         p=any_one, which=any_one, who=any_one, n=st.integers(0, 2), berlin=st.booleans(),

@@ -24,7 +24,8 @@ Mishap = Literal[
 """What goes wrong with a transmission: nothing, the carrier is not there, or a fault of `adapters.simulated.carrier.script`."""
 MISHAPS: Final[tuple[Mishap, ...]] = get_args(Mishap)
 
-FATES: Final[tuple[Fate, ...]] = get_args(Fate)
+FATES: Final[tuple[Fate, ...]] = tuple(fate for fate in get_args(Fate) if fate != "blocked")
+"""How calls go by themselves; one is blocked for the caller ID that it shows."""
 _SHARES: Final = {"human": "answer", "machine": "voicemail"}
 PATIENCE = 15.0
 """Real seconds a transmission may take; the fence itself is measured by the clock of the test."""

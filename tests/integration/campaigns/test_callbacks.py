@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from adapters.events import Outcome
+from dialer.domain.conclude import conclude
 from dialer.flows.callbacks import Callbacks
-from dialer.store import claims
+from dialer.store import attempts, claims
 from tests.support.api import Answer, Api
 from tests.support.desk import AUCKLAND, Desk
 from tests.support.endings import bring, end
 from tests.support.laws import laws_hold
+from tests.unit.domain.cases import rules
 
 CRM = "/api/crm"
 SOON, LATE = "2026-01-05T13:00:00Z", "2026-01-05T13:15:00Z"
@@ -129,7 +132,8 @@ async def test_a_time_at_which_nobody_may_be_called_is_refused_and_the_next_one_
     }
     for when, said in cases.items():
         answer = await ask(desk, campaign, person, when)
-        assert (answer.status, set(answer.faults)) == (400, {"callbackAt"}), answer.text
+        assert answer.status == 400, answer.text
+        assert set(answer.faults) == {"callbackAt"}
         assert said in answer.faults["callbackAt"][0]
     assert "2026-01-05T20:00:00Z" in (await ask(desk, campaign, far)).faults["callbackAt"][0], "at the hours of the contact"
     assert (await ask(desk, campaign, far, NIGHT)).status == 200
@@ -257,6 +261,27 @@ async def test_fewer_attempts_do_not_end_a_callback(desk: Desk) -> None:
     await agreed(desk, campaign, person)
     assert (await desk.api.patch(f"{CRM}/campaigns/{campaign}", {"maxAttemptsPerContact": 1})).status == 200
     assert (await member(desk, campaign, person))["status"] == "pending"
+
+
+async def test_late_evidence_of_an_older_call_leaves_a_callback_alone(desk: Desk) -> None:
+    """Decided while the contact had failed, and written when it waits for a callback."""
+    [person] = await desk.people(1)
+    campaign = (await desk.campaign([person], settings={"noAutoComplete": True}))["id"]
+    await call(desk, campaign, Outcome.UNKNOWN)
+    now = desk.clock.now()
+    [attempt] = [r["id"] for r in await desk.pool.fetch("select id from call_attempts")]
+    before = (await attempts.standing(desk.pool, [attempt], now))[attempt].standing
+    late = conclude(before, replace(before.progress, outcome=Outcome.HUMAN, fault=None), rules(), now)
+    assert late is not None and late.enrolment == "completed"
+    await agreed(desk, campaign, person)
+    after = (await attempts.standing(desk.pool, [attempt], now))[attempt].standing
+    told = conclude(after, replace(after.progress, outcome=Outcome.HUMAN, fault=None), rules(), now)
+    assert told is not None and told.enrolment is None, "known, it is left alone"
+    assert await attempts.turn(desk.pool, [late], [], now)
+    found = await member(desk, campaign, person)
+    assert (found["status"], found["callback_at"]) == ("pending", SOON)
+    assert await desk.pool.fetchval("select outcome from call_attempts") == "human", "the book of the call is corrected"
+    await laws_hold(desk.pool)
 
 
 # In a call

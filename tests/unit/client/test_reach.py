@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -53,6 +54,8 @@ REACHED: dict[str, Callable[[D], Awaitable[Any]]] = {
     "enrolContacts": lambda d: d.campaigns.enrol("x", contact_ids=["y"]),
     "listCampaignContacts": lambda d: one(d.campaigns.contacts("x")),
     "removeCampaignContacts": lambda d: d.campaigns.remove("x", ["y"]),
+    "callBackCampaignContact": lambda d: d.campaigns.call_back("x", "y", datetime(2026, 3, 2, 17, tzinfo=UTC)),
+    "withdrawCallback": lambda d: d.campaigns.withdraw_callback("x", "y"),
     "runCampaign": lambda d: d.campaigns.run("x"),
     "pauseCampaign": lambda d: d.campaigns.pause("x"),
     "resumeCampaign": lambda d: d.campaigns.resume("x"),
@@ -79,7 +82,8 @@ REACHED: dict[str, Callable[[D], Awaitable[Any]]] = {
 
 def template(path: str) -> str:
     """`/contacts/x` as `/contacts/{id}`; the id of every call above is x."""
-    return path.replace("/import/x/", "/import/{batch_id}/").replace("/x", "/{id}")
+    named = path.replace("/import/x/", "/import/{batch_id}/").replace("/contacts/y/", "/contacts/{campaign_contact_id}/")
+    return named.replace("/x", "/{id}")
 
 
 @pytest.mark.parametrize("operation", REACHED)

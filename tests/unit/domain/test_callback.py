@@ -46,9 +46,9 @@ situations = st.builds(
     outcome=st.one_of(st.none(), st.sampled_from(Disposition)),
     number=st.one_of(st.none(), st.just("+12125550142")),
     place=st.sampled_from([somewhere(), somewhere("America/New_York"), somewhere("America/New_York", "Europe/Berlin")]),
-    do_not_call=st.booleans(),
+    do_not_call=st.sampled_from([False, False, False, True]),
     suppressed_until=st.one_of(st.none(), st.just(ALWAYS), st.integers(-9, 99).map(lambda hours: NOW + timedelta(hours=hours))),
-    over=st.booleans(),
+    over=st.sampled_from([False, False, False, True]),
     rules=st.sampled_from([DAY, rules(), None, rules(settings={"scheduled_end_at": "2026-03-06T00:00:00Z"})]),
     expires_at=st.one_of(st.none(), st.integers(1, 99).map(lambda hours: NOW + timedelta(hours=hours))),
 )

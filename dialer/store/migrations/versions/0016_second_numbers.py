@@ -1,4 +1,4 @@
-"""Callbacks at a time that was asked for. The text is plain SQL, beside this file."""
+"""Second numbers that campaigns call. The text is plain SQL, beside this file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    run_sql("0016_callbacks.sql")
+    run_sql("0016_second_numbers.sql")
 
 
 def downgrade() -> None:

@@ -1,17 +1,17 @@
-"""Second numbers that campaigns call. The text is plain SQL, beside this file."""
+"""Callbacks at a time that was asked for. The text is plain SQL, beside this file."""
 
 from __future__ import annotations
 
 from dialer.store.migrations.script import run_sql
 
-revision = "0015"
-down_revision = "0014"
+revision = "0017"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
-    run_sql("0015_second_numbers.sql")
+    run_sql("0017_callbacks.sql")
 
 
 def downgrade() -> None:
