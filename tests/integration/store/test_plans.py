@@ -43,6 +43,7 @@ LOOK_UPS = {
 }  # fmt: skip
 
 
+@pytest.mark.usefixtures("anew")
 @pytest.mark.parametrize("name", sorted(LOOK_UPS))
 async def test_no_statement_of_a_call_reads_an_index_from_end_to_end(database: Database, name: str) -> None:
     lines = (await _plan(database, statement(name))).splitlines()

@@ -226,7 +226,7 @@ async def test_a_forged_dial_job_with_rubbish_in_it_harms_no_other(door: Door, r
     placed: list[str] = []
 
     class Placer:
-        async def place(self, attempt: str, campaign: str, trunk: str) -> None:
+        async def place(self, attempt: str, campaign: str, trunk: str, calls_per_second: float | None) -> None:
             placed.append(attempt)
 
     redis = connect(redis_url)
