@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from scheduler.frequency import FrequencyCap
 from scheduler.pacing import CAMPAIGN_SECONDS, Allowance, Burst, Claim, Left, share
 from scheduler.places import Place
 from scheduler.policies import CallHours, kept
@@ -46,7 +47,8 @@ class CampaignView:
     `weight` ≥ 1 is its share among campaigns. `hours` say when each lane's place is open. `margin` is the ring timeout in
     seconds. No call starts from `last_start` on (None = no such time). `scopes` are the semaphores besides
     the numbers' (campaign, team, trunk, assistant). `run_remaining` and `calls_per_second` None = no bound. `live` is its count
-    of live attempts. `ties`: contacts may be tied to numbers (`scheduler.matching`).
+    of live attempts. `ties`: contacts may be tied to numbers (`scheduler.matching`). `caps` hold in all its lanes, besides
+    those of its policy packs.
     """
 
     id: str
@@ -63,6 +65,7 @@ class CampaignView:
     live: int = 0
     last_start: datetime | None = None
     ties: bool = False
+    caps: tuple[FrequencyCap, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +83,14 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class OpenLane:
-    """A place set that may be dialled now; nobody there may start to ring after `not_after`. `rules`: those of policy packs that
-    were kept."""
+    """A place set that may be dialled now; nobody there may start to ring after `not_after`, nor be called more often than all of
+    `caps` let. `rules`: those of policy packs that were kept."""
 
     place_set: int
     priority: int
     not_after: datetime
     rules: tuple[str, ...] = ()
+    caps: tuple[FrequencyCap, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +216,8 @@ def _open_lanes(
         if starts != hours.now:
             shut[view.id, lane.place_set] = starts
         elif lane.pending > 0:
-            found.append(OpenLane(lane.place_set, lane.priority, not_after, rules))
+            caps = view.caps + view.hours.caps(lane.place, hours.now)
+            found.append(OpenLane(lane.place_set, lane.priority, not_after, rules, caps))
             due += lane.pending
     found.sort(key=lambda lane: (-lane.priority, lane.place_set))
     return tuple(found), due

@@ -8,7 +8,9 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scheduler.frequency import FrequencyCap
 from scheduler.pacing import CAMPAIGN_SECONDS, Allowance, Burst, RecentReleases
+from scheduler.places import locate
 from scheduler.planner import CallerId, CampaignView, Lane, Plan, Release, Snapshot, plan
 from scheduler.policies import CallHours
 from scheduler.windows import CallWindow, daily
@@ -107,6 +109,15 @@ def test_lanes_come_in_order_of_priority() -> None:
     assert [(lane.priority, lane.place_set) for lane in made.releases[0].lanes] == [(9, 1), (9, 2), (0, 1)]
     assert made.releases[0].count == 3
     assert made.shut == {("camp_a", 3): None}
+
+
+def test_the_caps_of_the_campaign_and_of_the_place_hold_together() -> None:
+    own = FrequencyCap(7, 24, "person", "attempts", "campaign")
+    miami, atlanta = locate(None, None, "+13055550123"), locate(None, None, "+14045550123")
+    view = campaign(caps=(own,), lanes=(Lane(1, miami, 0, 1), Lane(2, atlanta, 0, 1)))
+    (release,) = plan(Snapshot(NOON, (replace(view, hours=CallHours(ANY_TIME, packs=("us-frequency",))),), {})).releases
+    florida = tuple(FrequencyCap(3, 24, per, "attempts", "us-frequency/2024-01 FL") for per in ("person", "number"))
+    assert [(lane.place_set, lane.caps) for lane in release.lanes] == [(1, (own, *florida)), (2, (own,))]
 
 
 def test_budget_rates_and_limit_bound_the_count() -> None:
