@@ -62,7 +62,10 @@ SETTINGS = """When: `useContactTimezoneForCallWindow`, `daysOfWeek`, `dayWindows
 part of it such as "US-AL", or an object with `country`, `subdivision`, `dates` that are shut as well and holidays
 that are `open` all the same; dates are YYYY-MM-DD). `scheduledEndAt` (ISO 8601; from then on nobody is called,
 and the campaign pauses with `window_ended`), `contactExpiryDays` (1–3650; a contact that still waits so long
-after its enrolment is skipped as `expired`). By law: `policyPacks` (ids of packs, on top of the team's), `zonePolicy`
+after its enrolment is skipped as `expired`). How often: `frequencyCaps`, a list of objects with `calls` (1–1000),
+`hours` (1–8784), `per` ("number" or "person") and `counts` ("attempts", or "conversations"), or of "3-in-24-hours",
+"7-in-7-days", "7-days-after-a-conversation"; calls of all the team's campaigns count, and its own caps hold too.
+By law: `policyPacks` (ids of packs, on top of the team's), `zonePolicy`
 (`strictest`: open wherever the phone may be; `requireExplicitZone`: only contacts with a `timezone` of their own;
 `campaignZone`: those of whose number no place is known are called by `callWindowTimezone`).
 With which number: `callerIdSticky` (true; whoever was called before is shown the same number again), `localPresence`

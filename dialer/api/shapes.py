@@ -187,7 +187,7 @@ Reason: TypeAlias = Literal[
 
 class WaitingFor(Record):
     """What stands between a campaign or a contact and its next call; `until` null: until somebody changes something, or a call
-    ends. `rule`, where several could be the reason: `campaign`, or a policy pack's, with its version."""
+    ends. `rule`, where several could be the reason: `campaign`, a policy pack's, with its version, or a frequency cap."""
 
     reason: Reason
     until: datetime | None

@@ -328,7 +328,7 @@ def status(campaign: CampaignArgument, config: ConfigOption = None, json: JsonOp
         print_json(shown)
         return
     print_fields(_summary(board.campaign) | board.counts["by_status"] | board.pace)
-    waiting = [(row["id"], *row["waiting_for"].values()) for row in board.queue["pending"] if row["waiting_for"]]
+    waiting = [(row["id"], waits["reason"], waits["until"]) for row in board.queue["pending"] if (waits := row["waiting_for"])]
     if waiting:
         print_table(("next", "waits for", "until"), waiting, title="\nWaiting")
 

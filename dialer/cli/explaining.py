@@ -17,6 +17,7 @@ SAID = {
     "caller_ids_exhausted": "no caller ID is active, or those that are have used up their day or rest because they were blocked",
     "do_not_call": "do not call",
     "expired": "it has waited too long since it was enrolled",
+    "frequency_cap": "it has been called as often as the caps allow",
     "never_callable": "the call window never opens there, or the time zone is unknown",
     "next_attempt": "the next attempt is not due yet",
     "callback": "a callback was asked for, and its time has not come",

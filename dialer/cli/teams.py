@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dialer.cli.context import ConfigOption, JsonOption, on_house, on_means
+from dialer.cli.context import ConfigOption, Failed, JsonOption, on_house, on_means
 
 PacksOption = Annotated[
     str | None, typer.Option("--policy-packs", help='Ids of policy packs that hold for all its calls, with commas; "" for none.')
@@ -103,3 +104,49 @@ def list_(config: ConfigOption = None, json: JsonOption = False) -> None:
         columns = ("id", "name", "region", "calls at once", "policy packs")
         rows = [(t.id, t.name, t.default_region, t.max_concurrent_calls or "any", ", ".join(t.policy_packs)) for t in teams]
         print_table(columns, rows)
+
+
+CAP = re.compile(r"(\d+)/(\d+)h/(number|person)(/attempts|/conversations)?", re.ASCII)
+
+
+@app.command()
+def caps(
+    team: Annotated[str, typer.Argument(help="Id or name of the team.")],
+    cap: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A cap, such as 3/24h/number for 3 calls in 24 hours to a number, 1/169h/person/conversations, or the name of a "
+            "preset; repeat for several. They take the place of those before."
+        ),
+    ] = None,
+    none: Annotated[bool, typer.Option("--none", help="Take all caps away.")] = False,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """How often a number or person may be called, over all campaigns and direct calls of a team; without options, show it."""
+    from dialer.cli.output import print_json, print_table
+    from dialer.domain.caps import caps_of
+    from dialer.flows.teams import find_team, set_team_caps
+
+    if cap and none:
+        raise Failed("--none cannot go with --cap; give one of them")
+
+    async def work(context: ApiContext) -> Team:
+        found = await find_team(context.database, team)
+        return await set_team_caps(context, found.id, [_cap(each) for each in cap or ()]) if cap or none else found
+
+    kept = on_means(config, work).frequency_caps
+    if json:
+        print_json({"frequency_caps": kept})
+    else:
+        rows = [(c.calls, c.hours, c.per, c.counts, c.rule) for c in caps_of(kept, "team")]
+        print_table(("calls", "hours", "per", "counts", "rule"), rows)
+
+
+def _cap(written: str) -> Any:
+    """As the API would have it."""
+    found = CAP.fullmatch(written)
+    if found is None:
+        return written
+    calls, hours, per, counts = found.groups()
+    return {"calls": int(calls), "hours": int(hours), "per": per} | ({"counts": counts[1:]} if counts else {})

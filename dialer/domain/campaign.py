@@ -1,7 +1,6 @@
 """What a campaign's owner decided, read once from its row into values the rules can use.
 
-Owns the meaning of the campaign's columns and of its `settings`. Settings the contract names but this version cannot honour
-are refused: a rule that somebody set and nobody keeps is how people get called at the wrong time.
+Owns the meaning of the campaign's columns and of its `settings`.
 """
 
 from __future__ import annotations
@@ -15,8 +14,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from dialer.domain.calendar import HolidayCalendar
+from dialer.domain.caps import Caps, caps_of, flat
 from dialer.domain.instant import Instant
 from scheduler.backoff import Mode
+from scheduler.frequency import FrequencyCap
 from scheduler.places import Place
 from scheduler.policies import CallHours, ZonePolicy, check
 from scheduler.windows import CallWindow, Hours, Walls, daily
@@ -27,12 +28,6 @@ Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday"
 
 CLOCK_MARGIN_SECONDS = 60
 """How far the clocks of the daemon, the database and the carrier may differ without a call ringing past the window's end."""
-
-UNSUPPORTED = frozenset(
-    {
-        "frequency_caps",
-    }
-)
 
 
 def _asks(value: Any) -> bool:
@@ -105,6 +100,7 @@ class CampaignSettings(BaseModel):
     scheduled_end_at: Annotated[Instant | None, OFF] = None
     contact_expiry_days: Annotated[Days | None, OFF] = None
     policy_packs: Annotated[tuple[PackId, ...] | None, OFF] = None
+    frequency_caps: Annotated[Caps | None, OFF] = None
     zone_policy: Annotated[ZonePolicy, BeforeValidator(_zone_policy)] = "strictest"
     retry_delay_minutes_no_answer: Minutes | None = None
     retry_delay_minutes_busy: Minutes | None = None
@@ -134,14 +130,6 @@ class CampaignSettings(BaseModel):
     caller_id_sticky: bool = True
     local_presence: Annotated[bool, SWITCH] = False
 
-    @model_validator(mode="before")
-    @classmethod
-    def _supported(cls, data: Any) -> Any:
-        unkept = sorted(name for name in UNSUPPORTED & data.keys() if _asks(data[name])) if isinstance(data, Mapping) else []
-        if unkept:
-            raise ValueError(f"{', '.join(unkept)}: not supported by this version and therefore refused, not ignored; remove it")
-        return data
-
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
@@ -168,7 +156,9 @@ class CampaignRules:
     `hours`: the window, where it is read, and what the packs of campaign and team add. `ends`: from then on no call starts and
     no phone rings; None = never. `expiry`: how long after its enrolment a contact that waits is still called; None = for ever.
     `sticky`: whoever was called sees the same number again; `local_presence`: one of his own area comes before the others.
-    `callback_tolerance` and `callback_missed` hold for callbacks that say nothing else. Seconds everywhere but in `retry`.
+    `callback_tolerance` and `callback_missed` hold for callbacks that say nothing else.
+    `caps`: how often anybody may be called, by the campaign and its team; those of packs hang on the place (`caps_at`). Seconds
+    everywhere but in `retry` and `caps`.
     """
 
     version: int
@@ -184,6 +174,11 @@ class CampaignRules:
     local_presence: bool
     callback_tolerance: timedelta
     callback_missed: Missed
+    caps: tuple[FrequencyCap, ...]
+
+    def caps_at(self, place: Place, now: datetime) -> tuple[FrequencyCap, ...]:
+        """How often anybody at this place may be called: what campaign, team and policy packs say."""
+        return self.caps + self.hours.caps(place, now)
 
     @property
     def margin(self) -> int:
@@ -225,8 +220,8 @@ def end_of(row: Mapping[str, Any]) -> datetime | None:
 
 
 def rules_of(row: Mapping[str, Any]) -> CampaignRules:
-    """The rules of a campaign's row; `team_policy_packs` in it are those of its team. Raises ValueError (pydantic's included)
-    when a window, a zone or a setting is unreadable: such a campaign is not dialled."""
+    """The rules of a campaign's row; `team_policy_packs` and `team_caps` in it are those of its team. Raises ValueError
+    (pydantic's included) when a window, a zone, a cap or a setting is unreadable: such a campaign is not dialled."""
     settings = CampaignSettings.model_validate(row["settings"])
     zone = row["call_window_timezone"]
     if not is_zone(zone):
@@ -278,4 +273,5 @@ def rules_of(row: Mapping[str, Any]) -> CampaignRules:
         local_presence=settings.local_presence,
         callback_tolerance=timedelta(minutes=settings.callback_tolerance_minutes),
         callback_missed=settings.callback_missed_action,
+        caps=(*flat(settings.frequency_caps or (), "campaign"), *caps_of(row["team_caps"], "team")),
     )

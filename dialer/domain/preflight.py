@@ -35,6 +35,7 @@ class Reason(StrEnum):
     SUPPRESSED = "suppressed"
     NO_PHONE = "no_phone"
     NEVER_CALLABLE = "never_callable"
+    FREQUENCY_CAP = "frequency_cap"
     NUMBER_BUSY = "number_busy"
     CALLER_IDS_EXHAUSTED = "caller_ids_exhausted"
     TRUNK_BREAKER = "trunk_breaker"
@@ -55,7 +56,8 @@ class Facts:
     a campaign that waits for it; `held` why a breaker holds the trunk or the campaign back, and `held_until` when it is tried
     next, if that may help; `caller_ids_at` when one whose day is used up, or that rests, may be shown again; `deferred` why
     `next_attempt_at` lies ahead, where it is not the delay of a retry; `given_up` why the contact is not called any more;
-    `expires_at` from when on it is not, None = never."""
+    `expires_at` from when on it is not, None = never; `capped_until` until when a frequency cap lets nobody call, None = not at
+    all, and `capped_by` which."""
 
     campaign_status: CampaignStatus
     pause_reason: str | None
@@ -77,6 +79,8 @@ class Facts:
     deferred: Reason | None = None
     given_up: Reason | None = None
     expires_at: datetime | None = None
+    capped_until: datetime | None = None
+    capped_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,7 @@ class Go:
 @dataclass(frozen=True, slots=True)
 class Wait:
     """Not now; `until` None = until somebody does something about it, such as moving the campaign's end. `rule`: whose it is,
-    where several could be: "campaign", or a pack's such as "us-states/2024-06 AL"."""
+    where several could be: "campaign", a pack's such as "us-states/2024-06 AL", or a frequency cap."""
 
     reason: Reason
     until: datetime | None = None
@@ -165,6 +169,9 @@ def _time(facts: Facts, now: datetime) -> Verdict:
         earliest, reason = facts.suppressed_until, Reason.SUPPRESSED
     if facts.next_attempt_at > earliest:
         earliest, reason = facts.next_attempt_at, facts.deferred or Reason.NEXT_ATTEMPT
+    rule = None
+    if facts.capped_until is not None and facts.capped_until > now and facts.capped_until >= earliest:
+        earliest, reason, rule = facts.capped_until, Reason.FREQUENCY_CAP, facts.capped_by
     walls = facts.rules.walls(facts.place, now)
     opens = next_start(walls, earliest, facts.rules.margin)
     if opens is None:
@@ -177,7 +184,7 @@ def _time(facts: Facts, now: datetime) -> Verdict:
     if opens > earliest:
         return Wait(Reason.WINDOW, opens, shut_by(walls, earliest, facts.rules.margin))
     if reason is not None:
-        return Wait(reason, earliest)
+        return Wait(reason, earliest, rule)
     if facts.busy:
         return Wait(Reason.NUMBER_BUSY)
     if facts.free == 0:

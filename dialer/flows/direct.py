@@ -199,13 +199,13 @@ async def _place_of(on: Transaction, team: str, contact: str, ready: _Means) -> 
 
 
 async def _rules(on: Transaction, team: str, values: Mapping[str, Any]) -> CampaignRules:
-    """By the team's policy packs, read under the team's lock, as they are changed. Raises `Conflict`."""
+    """By the team's policy packs and frequency caps, read under the team's lock, as they are changed. Raises `Conflict`."""
     home = await teams.get(on, team)
     assert home is not None
     try:
-        return rules_of({**values, "team_policy_packs": home.policy_packs})
+        return rules_of({**values, "team_policy_packs": home.policy_packs, "team_caps": home.frequency_caps})
     except ValueError as fault:
-        raise Conflict(f"The policy packs of the team cannot be kept, so nobody is called: {fault}.") from None
+        raise Conflict(f"The frequency caps or policy packs of the team cannot be kept, so nobody is called: {fault}.") from None
 
 
 def _scopes(team: str, assistant: str, ready: _Means) -> Sequence[str]:

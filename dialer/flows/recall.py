@@ -56,5 +56,6 @@ def verdict(case: Case, held: Reason | None = None) -> Verdict:
         trunk_ready=stand.assistant_enabled,
         held=held,
         expires_at=expires_at(case),
+        capped_until=stand.capped_until,
     )
     return preflight(facts, case.now)

@@ -17,14 +17,14 @@ from dialer.flows.heads import Heads
 from dialer.flows.paced import Paced
 from dialer.flows.ring import Ringer
 from dialer.queue import SHARE
-from dialer.store import claims
-from dialer.store.claims import Claim, Claimed, DueCampaign, Prospect
+from dialer.store import caps, claims
+from dialer.store.claims import Claim, Claimed, DueCampaign, Prospect, Taken, slots
 from dialer.store.database import Pool
 from dialer.telemetry import metrics
 from scheduler.clock import Clock
 from scheduler.pacing import Allowance
 from scheduler.places import Place
-from scheduler.planner import CampaignView, Lane, Plan, Snapshot, plan
+from scheduler.planner import CampaignView, Lane, Plan, Release, Snapshot, plan
 from scheduler.ticker import Carried
 
 REMEMBERED = 100_000
@@ -163,15 +163,40 @@ class LedgerBook:
         return [Claim(release, *self._seen[release.campaign]) for release in made.releases]
 
     async def _claim(self, wanted: Sequence[Claim], *, wait: bool = True, lasting: bool = False) -> list[Claimed]:
+        """Claim and ring. Where frequency caps hold somebody back at the head of a line, whoever is behind that they hold back
+        too is put off as well, and what was not taken is claimed once more, of those who then come first."""
         if not wanted:
             return []
+        taken = await self._take(wanted, wait, lasting)
+        if not taken.held:
+            return taken.claimed
+        await caps.hold(self._pool, [c for c in wanted if c.campaign.id in taken.held], self._clock.now())
+        left = [replace(c, release=_left(c, taken.claimed)) for c in wanted if c.campaign.id in taken.held]
+        left = [c for c in left if c.release.count]
+        return taken.claimed + ((await self._take(left, wait, lasting)).claimed if left else [])
+
+    async def _take(self, wanted: Sequence[Claim], wait: bool, lasting: bool) -> Taken:
         heads = self._heads.at(self._clock.monotonic())
-        claimed, seen = await claims.claim(self._pool, wanted, self._clock.now(), heads, wait=wait, lasting=lasting)
-        self._heads.note(seen)
-        if claimed:
-            metrics.RELEASES.inc(len(claimed))
-            await self._ringer.dial(claimed)
-        return claimed
+        taken = await claims.claim(self._pool, wanted, self._clock.now(), heads, wait=wait, lasting=lasting)
+        self._heads.note(taken.heads)
+        if taken.claimed:
+            metrics.RELEASES.inc(len(taken.claimed))
+            await self._ringer.dial(taken.claimed)
+        return taken
+
+
+def _left(claim: Claim, claimed: Sequence[Claimed]) -> Release:
+    """What is left of a release after these were claimed."""
+    release, ids = claim.release, {number.number: number.id for number in claim.campaign.numbers}
+    shown = Counter(ids[each.from_number] for each in claimed if each.campaign == claim.campaign.id)
+    numbers = Counter(number for number, _, _ in list(slots(claim))[shown.total() :])
+    return replace(
+        release,
+        count=release.count - shown.total(),
+        caller_ids=tuple(sorted(numbers.items())),
+        had={**release.had, **{number: release.had.get(number, 0.0) + n for number, n in shown.items()}},
+        most={number: most - shown[number] for number, most in release.most.items() if most > shown[number]},
+    )
 
 
 def _shown(wanted: Sequence[Claim], claimed: Sequence[Claimed]) -> dict[str, Counter[str]]:
@@ -202,4 +227,5 @@ def _view(c: DueCampaign, rules: CampaignRules, places: Mapping[int, Place]) -> 
         live=c.live,
         last_start=rules.last_start,
         ties=rules.local_presence or (rules.sticky and c.retries),
+        caps=rules.caps,
     )

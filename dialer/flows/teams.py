@@ -1,17 +1,22 @@
-"""Teams and their API keys: made, listed and revoked by whoever holds the machine (the command line)."""
+"""Teams and their API keys: made, listed, changed and revoked by whoever holds the machine (the command line)."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
+from pydantic import ValidationError
+
+from dialer.domain.caps import as_kept
 from dialer.domain.errors import Conflict, Invalid, NotFound
 from dialer.domain.fence import FENCE_SECONDS
 from dialer.domain.keys import SCOPES, SHOWN, ApiKey, hashed, new_key
 from dialer.domain.phone import is_region
+from dialer.flows.campaigns.means import Means
 from dialer.flows.ring import Ringer
 from dialer.flows.team_packs import judged
-from dialer.store import audit, keys, teams
+from dialer.store import audit, campaigns, caps, keys, teams
 from dialer.store.campaigns import lock
 from dialer.store.database import Database
 from dialer.store.errors import Taken
@@ -86,6 +91,36 @@ async def find_team(database: Database, wanted: str) -> Team:
         team = await teams.get(on, wanted) or await teams.named(on, wanted)
     if team is None:
         raise NotFound(f"team: there is none with the id or name {wanted!r}; `dialer team list` shows them.")
+    return team
+
+
+async def set_team_caps(means: Means, team_id: str, written: Sequence[Any], actor: str = "cli") -> Team:
+    """The frequency caps that hold in all campaigns of the team and for its direct calls, in the place of those before. What was
+    released by the old ones is taken back or stopped by the fence, and the answer comes after it. Raises Invalid, NotFound, or
+    Conflict where campaigns were created meanwhile, again and again."""
+    try:
+        kept = as_kept(written)
+    except ValidationError as fault:
+        said = {".".join(["frequencyCaps", *map(str, e["loc"])]): e["msg"].removeprefix("Value error, ") for e in fault.errors()}
+        raise Invalid(said) from None
+    now = means.clock.now()
+    async with transaction(means.database, actor) as on:
+        if await teams.get(on, team_id) is None:
+            raise NotFound("team: there is none with this id.")
+        locked = await campaigns.lock_team(on, team_id)
+        if locked is None:
+            raise Conflict("team: its campaigns are being created at this moment; set the caps again.")
+        unfinished, scopes = locked
+        await teams.set_caps(on, team_id, kept)
+        await campaigns.renew_rules(on, unfinished, now)
+        for campaign in unfinished:
+            await campaigns.take_back_queued(on, campaign, scopes, "rules_changed", now)
+        await caps.look_again(on, unfinished, now)
+        await audit.record(on, team_id=team_id, actor=actor, action="team.caps_changed", entity_id=team_id, detail={"caps": kept})
+        team = await teams.get(on, team_id)
+        assert team is not None
+    await means.ringer.wake(scopes)
+    await means.pause(FENCE_SECONDS)
     return team
 
 

@@ -47,7 +47,7 @@ class Permit:
 class Stand:
     """A `Standing` with what only the ledger and the preflight need beside it. `phone` is the number to call now, which may be
     another than the one that was claimed; None: the person has none that this campaign calls. `caller_id_active`: it may be
-    shown, and does not rest."""
+    shown, and does not rest. `capped_until` is for one that waits to be placed."""
 
     standing: Standing
     place_set: int
@@ -58,6 +58,7 @@ class Stand:
     phone: str | None
     caller_id_active: bool
     assistant_enabled: bool
+    capped_until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +167,7 @@ def _stand(r: asyncpg.Record, now: datetime) -> Stand:
         r["next_number"],
         r["caller_id_active"],
         r["outbound_enabled"],
+        r["capped_until"],
     )
 
 

@@ -57,8 +57,8 @@ async def found(connection: Connection, campaign: str, who: str, now: datetime) 
 async def campaign(connection: Connection, id: str) -> Row:
     """A campaign's row, as it stands under its lock."""
     row = await connection.fetchrow(
-        """select c.*, (select t.policy_packs from teams t where t.id = c.team_id) as team_policy_packs
-           from campaigns c where c.id = $1""",
+        """select c.*, t.policy_packs as team_policy_packs, t.frequency_caps as team_caps
+           from campaigns c join teams t on t.id = c.team_id where c.id = $1""",
         id,
     )
     assert row is not None  # no campaign is deleted from the ledger

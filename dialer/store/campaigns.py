@@ -177,6 +177,25 @@ async def renew_rules(on: Transaction, campaigns_: Collection[str], now: datetim
     await on.execute(update(campaigns).where(campaigns.c.id.in_(sorted(campaigns_))).values(**renewed))
 
 
+async def lock_team(on: Transaction, team: str) -> tuple[list[str], list[str]] | None:
+    """Lock the team, its unfinished campaigns and every scope that their attempts which wait to be dialled hold: the campaigns
+    and the keys that are held now. Until the transaction ends no campaign of the team is created. None where campaigns were
+    created faster than they could be locked, `LOCK_ROUNDS` times."""
+    read = written("select id from campaigns where team_id = :team and status not in ('completed', 'cancelled')")
+    keys = {f"team:{team}"}
+    for _ in range(LOCK_ROUNDS):
+        savepoint = await on.begin_nested()
+        await lock(on, keys)
+        found = list((await on.execute(read, {"team": team})).scalars())
+        more = await keys_with_queued(on, found) - keys
+        if not more:
+            await savepoint.commit()
+            return sorted(found), sorted(keys)
+        await savepoint.rollback()
+        keys |= more
+    return None
+
+
 async def released(on: Transaction, campaign: str, since: datetime, until: datetime) -> list[Claimed]:
     """The calls of a campaign that were released between two moments."""
     read = written(

@@ -16,6 +16,7 @@ from dialer.store.database import Pool
 from dialer.store.places import place_of
 from dialer.store.statements import fetch, fetch_locking
 from scheduler.areas import area_of
+from scheduler.frequency import FrequencyCap
 from scheduler.matching import Callee, Offer, match, turns
 from scheduler.places import Place
 from scheduler.planner import CallerId, Release
@@ -84,6 +85,16 @@ class Claimed:
     to_number: str
     from_number: str
     calls_per_second: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a claim took: the attempts that now exist, and who each of their lanes began with. `held`: the campaigns in which it
+    met somebody whom a frequency cap holds back, and put off."""
+
+    claimed: list[Claimed]
+    heads: dict[LaneKey, Head]
+    held: frozenset[str]
 
 
 async def due(
@@ -162,10 +173,9 @@ async def claim(
     *,
     wait: bool = True,
     lasting: bool = False,
-) -> tuple[list[Claimed], dict[LaneKey, Head]]:
-    """Release: the attempts that now exist, and who each lane's line began with. Fewer than asked for where slots, contacts or
-    locks were taken meanwhile; without `wait` a lock that somebody has is one that was taken. Who comes before a lane's head in
-    `heads` is not looked at.
+) -> Taken:
+    """Release. Fewer than asked for where slots, contacts or locks were taken meanwhile; without `wait` a lock that somebody
+    has is one that was taken. Who comes before a lane's head in `heads` is not looked at.
 
     `lasting`: they have survived a crash of Postgres when this returns. Else they will have by the time one is placed, for that
     commit waits for the disk and for all before it; a crash before leaves the contacts as if they had never been claimed.
@@ -190,7 +200,7 @@ async def claim(
         *_columns([slot[:4] for slot in ranked], 4), lasting, [_enrolled_after(c.rules, now) for c in claims],
         *_columns(begin, 2), [turn for *_, turn in ranked], *_columns(offered, 8),
         any(c.rules.local_presence for c in claims if c.release.most),
-        [", ".join(lane.rules) or None for _, lane in lanes], wait=wait,
+        [", ".join(lane.rules) or None for _, lane in lanes], [literal(lane.caps) for _, lane in lanes], wait=wait,
     )  # fmt: skip
     rows = await failpoint_during("K9", work)
     paces = {c.campaign.id: c.rules.calls_per_second for c in claims}
@@ -200,13 +210,23 @@ async def claim(
             paces[r["campaign_id"]],
         )
         for r in rows
+        if r["id"] is not None
     ]  # fmt: skip
-    return claimed, {(r["campaign_id"], r["place_set_id"], r["priority"]): (r["first_at"], r["first_id"]) for r in rows}
+    seen = {(r["campaign_id"], r["place_set_id"], r["priority"]): (r["first_at"], r["first_id"]) for r in rows if r["id"]}
+    return Taken(claimed, seen, frozenset(r["campaign_id"] for r in rows if r["id"] is None))
 
 
 def lanes_of(claims: Iterable[Claim]) -> list[LaneKey]:
     """The lanes that these claims look into."""
     return [(c.campaign.id, lane.place_set, lane.priority) for c in claims for lane in c.release.lanes]
+
+
+def literal(caps: Collection[FrequencyCap]) -> str | None:
+    """Caps as `held_until` of the ledger reads them: calls, seconds, by person, conversations; None = none."""
+    if not caps:
+        return None
+    rows = {(c.calls, int(c.span.total_seconds()), int(c.per == "person"), int(c.counts == "conversations")) for c in caps}
+    return "{" + ",".join("{" + ",".join(map(str, row)) + "}" for row in sorted(rows)) + "}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +245,7 @@ async def peek(pool: Pool, claim: Claim, most: int | None, now: datetime) -> lis
     lanes = claim.release.lanes
     count = claim.release.count if most is None else min(most, claim.release.count)
     rows = await fetch(pool, "peek", now, claim.campaign.id, count, [o.place_set for o in lanes], [o.priority for o in lanes],
-                       _enrolled_after(claim.rules, now))  # fmt: skip
+                       _enrolled_after(claim.rules, now), [literal(o.caps) for o in lanes])  # fmt: skip
     callees = [Callee(r["to_number"], r["last_number_id"]) for r in rows]
     shown = match(callees, offers(claim), [number for number, _, _ in slots(claim)])
     numbers = _numbers(claim)

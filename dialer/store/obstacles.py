@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
+from typing import Any, TypeAlias
 
 from dialer.store import places
+from dialer.store.claims import literal
 from dialer.store.rows import Row, all_rows, one_row, row_or_none
 from dialer.store.transaction import Transaction
 from dialer.store.written import written
+from scheduler.frequency import FrequencyCap
+
+CapsByPlace: TypeAlias = Mapping[int, Collection[FrequencyCap]]
+"""The frequency caps of those place sets that have any."""
+
+CAPS = """
+    left join unnest(cast(:capped as int[]), cast(:caps as text[])) as k(place_set_id, caps) on k.place_set_id = t.place_set_id"""
+HELD = """
+    case when k.caps is not null then
+      held_until(cast(k.caps as integer[]), t.team_id, t.to_number, t.contact_id, :now) end"""
+"""Until when the caps of its place, which `CAPS` joins, hold `t` back."""
+
+
+def _columns(caps: CapsByPlace) -> dict[str, list[Any]]:
+    return {"capped": list(caps), "caps": [literal(each) for each in caps.values()]}
 
 
 async def of_campaign(on: Transaction, campaign: str) -> Row:
-    """The campaign's row with `trunk`, `outbound_enabled`, `budget`, `slots` and `slots_used` of its own semaphore, and `free`,
-    the room of the scopes all its calls share, budgets left aside; below 0 where a cap was lowered; `most` is that room with no
-    call under way. Null = unlimited."""
+    """The campaign's row with `team_policy_packs`, `team_caps`, `trunk`, `outbound_enabled`, `budget`, `slots` and `slots_used`
+    of its own semaphore, and `free`, the room of the scopes all its calls share, budgets left aside; below 0 where a cap was
+    lowered; `most` is that room with no call under way. Null = unlimited."""
     statement = written("""
-        select c.*, (select t.policy_packs from teams t where t.id = c.team_id) as team_policy_packs,
+        select c.*, t.policy_packs as team_policy_packs, t.frequency_caps as team_caps,
                s.adapter as trunk, s.outbound_enabled, own.budget, own.cap as slots, own.active as slots_used, shared.*
-        from campaigns c join assistants s on s.id = c.assistant_id join scopes own on own.key = 'campaign:' || c.id
+        from campaigns c join teams t on t.id = c.team_id join assistants s on s.id = c.assistant_id
+          join scopes own on own.key = 'campaign:' || c.id
           cross join lateral (
             select min(x.cap - x.active) as free, min(x.cap) as most from scopes x
             where x.key in
@@ -59,7 +77,7 @@ async def of_contacts(on: Transaction, enrolments: Collection[str], now: datetim
     """Per enrolment what concerns it alone. `suppressed_until` far beyond any date = for ever; `busy`: the person or the number
     is being called already."""
     statement = written(f"""
-        select t.id, t.status, t.reason, t.to_number, t.next_attempt_at, t.created_at, t.callback_at, p.do_not_call,
+        select t.id, t.status, t.reason, t.contact_id, t.to_number, t.next_attempt_at, t.created_at, t.callback_at, p.do_not_call,
                {places.COLUMNS},
                (select max(coalesce(x.expires_at, 'infinity')) from suppressions x
                 where x.phone_number = t.to_number and (x.expires_at is null or x.expires_at > :now)
@@ -93,11 +111,20 @@ async def heads(on: Transaction, campaign: str) -> list[str]:
     return list((await on.execute(statement, {"campaign": campaign})).scalars())
 
 
-async def crowds(on: Transaction, campaign: str, now: datetime, expiry: timedelta | None) -> list[Row]:
+async def places_of(on: Transaction, campaign: str) -> list[Row]:
+    """The place sets at which somebody of the campaign waits: `id` and its columns."""
+    statement = written(f"""
+        select distinct z.id, {places.COLUMNS} from lanes l join place_sets z on z.id = l.place_set_id
+        where l.campaign_id = :campaign and l.pending > 0""")
+    return all_rows(await on.execute(statement, {"campaign": campaign}))
+
+
+async def crowds(on: Transaction, campaign: str, now: datetime, expiry: timedelta | None, caps: CapsByPlace) -> list[Row]:
     """The campaign's pending contacts in groups that one verdict holds for: `n` of them at the same place, due by now or in the
     same hour from `next_attempt_at` on (the earliest of them), with the same `do_not_call`, `suppressed_until`, `busy` and
     `no_number`, put off for the same `reason`, and, where they expire so long after their enrolment, enrolled in the same hour
-    from `enrolled_at` on, expired or not. One pass over them, 100,000 in half a second."""
+    from `enrolled_at` on, expired or not; and, where there are `caps`, held back by them to the same hour from `capped_until` on.
+    One pass over them, 100,000 in half a second, and half a second more for each cap."""
     statement = written(f"""
         with live as materialized (
           select contact_id, team_id, trunk, to_number from call_attempts where ended_at is null
@@ -116,15 +143,17 @@ async def crowds(on: Transaction, campaign: str, now: datetime, expiry: timedelt
                  (select max(coalesce(x.expires_at, 'infinity')) from suppressions x
                   where x.phone_number = t.to_number and (x.expires_at is null or x.expires_at > :now)
                     and (x.scope = 'global' or (x.scope = 'team' and x.team_id = t.team_id) or x.campaign_id = t.campaign_id))
-                   as suppressed_until
-          from campaign_contacts t join contacts p on p.id = t.contact_id
+                   as suppressed_until,
+                 {HELD} as held
+          from campaign_contacts t join contacts p on p.id = t.contact_id {CAPS}
           where t.campaign_id = :campaign and t.waiting)
         select g.*, {places.COLUMNS} from (
-          select place_set_id, do_not_call, no_number, hour, reason, busy, suppressed_until, born, expired,
-                 count(*) as n, min(next_attempt_at) as next_attempt_at, min(created_at) as enrolled_at
-          from people group by 1, 2, 3, 4, 5, 6, 7, 8, 9) g
+          select place_set_id, do_not_call, no_number, hour, reason, busy, suppressed_until, born, expired, count(*) as n,
+                 min(next_attempt_at) as next_attempt_at, min(created_at) as enrolled_at, min(held) as capped_until
+          from people group by 1, 2, 3, 4, 5, 6, 7, 8, 9, date_trunc('hour', held)) g
         join place_sets z on z.id = g.place_set_id order by g.next_attempt_at, g.place_set_id""")
-    return all_rows(await on.execute(statement, {"campaign": campaign, "now": now, "since": _since(now, expiry)}))
+    values = {"campaign": campaign, "now": now, "since": _since(now, expiry), **_columns(caps)}
+    return all_rows(await on.execute(statement, values))
 
 
 def _since(now: datetime, expiry: timedelta | None) -> datetime | None:
@@ -140,31 +169,38 @@ async def endings(on: Transaction, campaign: str) -> list[Row]:
     return all_rows(await on.execute(statement, {"campaign": campaign}))
 
 
-async def pending_groups(on: Transaction, campaign: str, now: datetime, expiry: timedelta | None) -> list[Row]:
-    """The campaign's pending contacts by place and by whether they are due and have expired: `place_set_id`, its columns,
-    `later`, `expired`, `n`, the earliest `next_attempt_at` and the newest `enrolled_at`."""
+async def pending_groups(on: Transaction, campaign: str, now: datetime, expiry: timedelta | None, caps: CapsByPlace) -> list[Row]:
+    """The campaign's pending contacts by place and by whether they are due, have expired and are held back by `caps`:
+    `place_set_id`, its columns, `later`, `expired`, `capped`, `n`, the earliest `next_attempt_at` and `capped_until` and the
+    newest `enrolled_at`."""
     statement = written(f"""
         select g.*, {places.COLUMNS} from (
-          select place_set_id, next_attempt_at > :now as later,
-                 coalesce(created_at <= cast(:since as timestamptz), false) as expired,
-                 count(*) as n, min(next_attempt_at) as next_attempt_at, max(created_at) as enrolled_at
-          from campaign_contacts where campaign_id = :campaign and waiting group by 1, 2, 3) g
-        join place_sets z on z.id = g.place_set_id order by g.place_set_id, g.later, g.expired""")
-    return all_rows(await on.execute(statement, {"campaign": campaign, "now": now, "since": _since(now, expiry)}))
+          select place_set_id, next_attempt_at > :now as later, expired, held is not null as capped,
+                 count(*) as n, min(next_attempt_at) as next_attempt_at, min(held) as capped_until, max(created_at) as enrolled_at
+          from (
+            select t.place_set_id, next_attempt_at, created_at,
+                   coalesce(created_at <= cast(:since as timestamptz), false) as expired, {HELD} as held
+            from campaign_contacts t {CAPS} where campaign_id = :campaign and waiting) people
+          group by 1, 2, 3, 4) g
+        join place_sets z on z.id = g.place_set_id order by g.place_set_id, g.later, g.expired, g.capped""")
+    values = {"campaign": campaign, "now": now, "since": _since(now, expiry), **_columns(caps)}
+    return all_rows(await on.execute(statement, values))
 
 
 async def pending_in(
-    on: Transaction, campaign: str, group: Row, now: datetime, expiry: timedelta | None, limit: int
+    on: Transaction, campaign: str, group: Row, now: datetime, expiry: timedelta | None, caps: CapsByPlace, limit: int
 ) -> list[Row]:
     """Enrolments of one such group in calling order: `id`, `contact_id`."""
     statement = written(f"""
-        select id, contact_id from campaign_contacts
-        where campaign_id = :campaign and waiting and place_set_id = :place_set
+        select id, contact_id from campaign_contacts t {CAPS}
+        where campaign_id = :campaign and waiting and t.place_set_id = :place_set
           and next_attempt_at {">" if group["later"] else "<="} :now
           and coalesce(created_at <= cast(:since as timestamptz), false) = :expired
+          and ({HELD} is not null) = :capped_now
         order by priority desc, next_attempt_at, id limit :limit""")
-    chosen = {"place_set": group["place_set_id"], "expired": group["expired"], "since": _since(now, expiry)}
-    return all_rows(await on.execute(statement, {"campaign": campaign, "now": now, "limit": limit, **chosen}))
+    chosen = {"place_set": group["place_set_id"], "expired": group["expired"], "capped_now": group["capped"]}
+    values = {"campaign": campaign, "now": now, "limit": limit, "since": _since(now, expiry), **_columns(caps)}
+    return all_rows(await on.execute(statement, values | chosen))
 
 
 async def given_up(on: Transaction, campaign: str, limit: int) -> list[Row]:

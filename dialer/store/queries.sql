@@ -22,8 +22,9 @@
 -- an old snapshot every scan would go past what is left of them; per slot $23 which turn of its number it is; per number that contacts
 -- may be tied to $24 campaign, $25 number id, $26 number, $27 weight, $28 how often it may be shown at the most, $29 how often it was,
 -- $30 its area (null = none), $31 whoever was shown it sees it again; $32 some number has an area; per open lane $33 the
--- rules of policy packs it is open by. The attempt is inserted before the enrolment moves: a number that is live elsewhere defers that
--- contact instead of failing the statement or blocking the head of the line.
+-- rules of policy packs it is open by, $34 its frequency caps. The attempt is inserted before the enrolment moves: a number that is live
+-- elsewhere defers that contact instead of failing the statement or blocking the head of the line. Whom a cap holds back is put off to
+-- its end, and comes back as a row without an attempt: there may be more of them behind.
 with locks as materialized (
   select s.key, scope_room(s, ($1::timestamptz at time zone 'UTC')::date) as room
   from scopes s where s.key = any($2::text[]) order by s.key for update/*skip*/
@@ -34,19 +35,22 @@ with locks as materialized (
     and (select $19::boolean or set_config('synchronous_commit', 'off', true) = 'off')
     and (select c.status = 'running' and c.rules_version = w.rules_version from campaigns c where c.id = w.campaign_id)
 ), lane as materialized (
-  select * from unnest($11::text[], $12::int[], $13::smallint[], $14::timestamptz[], $21::timestamptz[], $22::text[], $33::text[])
-    as l(campaign_id, place_set_id, priority, not_after, from_at, from_id, rule)
+  select * from unnest($11::text[], $12::int[], $13::smallint[], $14::timestamptz[], $21::timestamptz[], $22::text[], $33::text[],
+      $34::text[])
+    as l(campaign_id, place_set_id, priority, not_after, from_at, from_id, rule, caps)
 ), slot as materialized (
   select * from unnest($15::text[], $16::int[], $17::text[], $18::text[]) as s(campaign_id, rank, number_id, from_number)
 ), picked as materialized (
   select w.*, due.id, due.contact_id, due.to_number, due.attempt_seq, due.last_number_id, due.not_after, due.rule, due.place_set_id,
-         due.priority, due.callback_at,
-         row_number() over (partition by w.campaign_id order by due.priority desc, due.next_attempt_at, due.id) as rank,
+         due.priority, due.callback_at, due.caps, due.held,
+         row_number() over (partition by w.campaign_id, due.held is null order by due.priority desc, due.next_attempt_at, due.id) as rank,
          first_value(due.next_attempt_at) over same_lane as first_at, first_value(due.id) over same_lane as first_id
   from want w cross join lateral (
-    select head.* from lane l cross join lateral (
+    select head.*, case when head.caps is not null then
+        held_until(head.caps, w.team_id, head.to_number, head.contact_id, $1) end as held
+    from lane l cross join lateral (
       select cc.id, cc.contact_id, cc.to_number, cc.attempt_seq, cc.last_number_id, cc.place_set_id, cc.priority, cc.next_attempt_at,
-             cc.callback_at, least(l.not_after, cc.callback_until) as not_after, l.rule
+             cc.callback_at, least(l.not_after, cc.callback_until) as not_after, l.rule, l.caps::int[] as caps
       from campaign_contacts cc
       where cc.campaign_id = l.campaign_id and cc.place_set_id = l.place_set_id and cc.priority = l.priority
         and cc.waiting and cc.next_attempt_at <= $1 and (cc.next_attempt_at, cc.id) >= (l.from_at, l.from_id)
@@ -58,7 +62,7 @@ with locks as materialized (
 ), tied as materialized (  -- `having`: most claims are of people whom nothing ties to a number, and these pay nothing for it
   select t.* from (
     select array_agg(campaign_id) as campaigns, array_agg(rank) as ranks, array_agg(last_number_id) as befores, array_agg(to_number) as numbers
-    from picked where cardinality($24::text[]) > 0 having bool_or(last_number_id is not null) or $32::boolean) p
+    from picked where cardinality($24::text[]) > 0 and held is null having bool_or(last_number_id is not null) or $32::boolean) p
   cross join lateral matched(p.campaigns, p.ranks, p.befores, p.numbers, $24::text[], $25::text[], $26::text[], $27::int[], $28::int[],
                              $29::float8[], $30::text[], $31::boolean[], $15::text[], $16::int[], $17::text[], $18::text[], $23::int[]) t
 ), slotted as materialized (
@@ -66,6 +70,7 @@ with locks as materialized (
          array['assistant:' || p.assistant_id, 'campaign:' || p.campaign_id, 'number:' || coalesce(t.number_id, s.number_id),
                'team:' || p.team_id, 'trunk:' || p.trunk] || (select array_agg(key) from locks where key = 'fleet') as scopes
   from picked p join slot s using (campaign_id, rank) left join tied t using (campaign_id, rank)
+  where p.held is null
 ), fits as (
   select id from (
     select k.id, k.scopes, l.room, row_number() over (partition by k.key order by k.rank, k.campaign_id) as place
@@ -76,39 +81,45 @@ with locks as materialized (
   select new_id('call') as attempt, sl.* from slotted sl where (sl.id in (select id from fits)) is true
 ), born as (
   insert into call_attempts (id, team_id, campaign_id, campaign_contact_id, contact_id, attempt_no, trunk, assistant_id, number_id,
-      to_number, from_number, state, scopes, rules_version, not_after, ring_seconds, limit_seconds, rule, claimed_at, reason)
+      to_number, from_number, state, scopes, rules_version, not_after, ring_seconds, limit_seconds, rule, claimed_at, caps, reason)
     select attempt, team_id, campaign_id, id, contact_id, attempt_seq + 1, trunk, assistant_id, number_id,
-      to_number, from_number, 'queued', scopes, rules_version, not_after, ring_seconds, limit_seconds, rule, clock_timestamp(),
+      to_number, from_number, 'queued', scopes, rules_version, not_after, ring_seconds, limit_seconds, rule, clock_timestamp(), caps,
       case when callback_at is not null then 'callback' end
     from chosen order by to_number
   on conflict do nothing
   returning id
 ), won as materialized (
   select c.*, attempt in (select id from born) as won from chosen c
+), became as materialized (  -- of its own: a union in `enrolled` would lose rows that somebody wrote while the locks were waited for
+  select id, won, held from won union all select id, false, held from picked where held is not null
 ), enrolled as (
   update campaign_contacts t
     set status = case when w.won then 'queued' else 'pending' end,
         attempt_seq = t.attempt_seq + w.won::int,
-        next_attempt_at = case when w.won then t.next_attempt_at else $1 + interval '5 seconds' end,
-        reason = case when not w.won then 'number_busy' when t.callback_at is not null then 'callback' end
-    from won w
+        next_attempt_at = case when w.won then t.next_attempt_at else coalesce(w.held, $1 + interval '5 seconds') end,
+        reason = case when w.won then case when t.callback_at is not null then 'callback' end
+                      when w.held is null then 'number_busy' else 'frequency_cap' end
+    from became w
     where t.id = w.id
 )
 select attempt as id, id as campaign_contact_id, campaign_id, contact_id, trunk, to_number, from_number, place_set_id, priority, first_at,
        first_id
 from won where won
+union all
+select null, id, campaign_id, contact_id, trunk, to_number, null, place_set_id, priority, first_at, first_id from picked where held is not null
 
 -- name: peek
 -- The contacts a claim of one campaign would take, in its order, and the number each was shown last; those who are `busy`, or whose
 -- number is, take a slot and are put off. $1 now, $2 campaign, $3 how many; per open lane $4 place set, $5 priority; $6 after when
--- somebody was enrolled who has not expired.
+-- somebody was enrolled who has not expired; per open lane $7 its frequency caps.
 with due as materialized (
   select head.*, row_number() over (order by head.priority desc, head.next_attempt_at, head.id) as rank
-  from unnest($4::int[], $5::smallint[]) as l(place_set_id, priority) cross join lateral (
+  from unnest($4::int[], $5::smallint[], $7::text[]) as l(place_set_id, priority, caps) cross join lateral (
     select cc.id, cc.contact_id, cc.team_id, cc.to_number, cc.last_number_id, cc.priority, cc.next_attempt_at
     from campaign_contacts cc
     where cc.campaign_id = $2 and cc.place_set_id = l.place_set_id and cc.priority = l.priority
       and cc.waiting and cc.next_attempt_at <= $1 and cc.created_at > $6 and (cc.callback_until > $1) is not false
+      and (l.caps is null or held_until(l.caps::int[], cc.team_id, cc.to_number, cc.contact_id, $1) is null)
     order by cc.next_attempt_at, cc.id limit $3) head
   order by rank limit $3
 )
@@ -139,6 +150,8 @@ with locks as materialized (
         and (select c.kind = 'direct' or c.settings -> 'use_secondary_phone' = 'true' from campaigns c where c.id = a.campaign_id))
       and s.id = a.assistant_id and s.outbound_enabled
       and n.id = a.number_id and n.status = 'active' and (n.resting_until is null or n.resting_until <= $2)
+      -- counted anew: no other call to this number or person of the team is under way, so what is counted here stands
+      and (a.caps is null or held_until(a.caps, a.team_id, a.to_number, a.contact_id, $2) is null)
       -- a cap that was lowered since: what holds a slot too many goes back
       and not exists (select from scopes q where q.key = any(a.scopes) and q.active > q.cap)
       and (select bool_and(b.probe is not distinct from a.id) from breakers b
@@ -280,6 +293,8 @@ select a.id, a.state, a.outcome, a.fault, a.cause, a.trunk, a.to_number, a.provi
           and (x.scope = 'global' or (x.team_id = a.team_id and x.scope = 'team') or x.campaign_id = a.campaign_id)) as other_suppressed_until,
        (select true from call_attempts y where y.campaign_contact_id = a.campaign_contact_id and y.to_number = o.number
         and y.state = 'ended' and y.fault = 'number' limit 1) is true as other_dead,
+       case when a.state = 'queued' and a.caps is not null then
+         held_until(a.caps, a.team_id, a.to_number, a.contact_id, $2) end as capped_until,
        (select max(coalesce(x.expires_at, 'infinity')) from suppressions x
         where x.phone_number = a.to_number and (x.expires_at is null or x.expires_at > $2)
           and (x.scope = 'global' or (x.team_id = a.team_id and x.scope = 'team') or x.campaign_id = a.campaign_id)) as suppressed_until
@@ -344,9 +359,9 @@ where s.outbound_enabled and l.pending is not null and n.ids is not null
 
 -- name: rules
 -- What a campaign's owner decided, and its team. $1 campaign ids.
-select id, rules_version, call_window_start, call_window_end, call_window_timezone, max_attempts_per_contact, retry_delay_minutes, settings,
-       (select t.policy_packs from teams t where t.id = campaigns.team_id) as team_policy_packs
-from campaigns where id = any($1::text[])
+select c.id, c.rules_version, c.call_window_start, c.call_window_end, c.call_window_timezone, c.max_attempts_per_contact,
+       c.retry_delay_minutes, c.settings, t.policy_packs as team_policy_packs, t.frequency_caps as team_caps
+from campaigns c join teams t on t.id = c.team_id where c.id = any($1::text[])
 
 -- name: places
 select id, zones, regions, told_by from place_sets where id = any($1::int[])

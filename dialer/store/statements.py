@@ -1,4 +1,4 @@
-"""The statements by name, read once from `queries.sql` and `sweeps.sql`, and the one way to run those that take locks."""
+"""The statements by name, read once from their files, and the one way to run those that take locks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import asyncpg
 
 from dialer.store.database import Connection, Pool
 
-FILES = ("queries.sql", "sweeps.sql")
+FILES = ("queries.sql", "caps.sql", "sweeps.sql")
 SKIP_MARK = "/*skip*/"
 
 

@@ -80,6 +80,7 @@ teams = Table(
     *_born("created_at"),
     Column("number", Integer, nullable=False, server_default=FetchedValue()),
     _list("policy_packs"),
+    Column("frequency_caps", JSONB, nullable=False, server_default=FetchedValue()),
 )
 
 api_keys = Table(
@@ -199,12 +200,8 @@ campaigns = Table(
     _text("description", null=True),
     _text("status"),
     _list("from_number_ids"),
-    _text("call_window_start"),
-    _text("call_window_end"),
-    _text("call_window_timezone"),
-    _int("max_concurrent_calls"),
-    _int("max_attempts_per_contact"),
-    _int("retry_delay_minutes"),
+    *map(_text, ("call_window_start", "call_window_end", "call_window_timezone")),
+    *map(_int, ("max_concurrent_calls", "max_attempts_per_contact", "retry_delay_minutes")),
     _json("settings"),
     _int("rules_version"),
     *_times("scheduled_start_at", "started_at", "completed_at", "deleted_at"),
@@ -266,6 +263,8 @@ call_attempts = Table(
     _time("claimed_at", null=False),
     *_times("placing_at", "ringing_at", "answered_at", "ended_at", "asked_at"),
     _json("result", null=True),
+    Column("caps", ARRAY(Integer)),
+    Column("called_at", DateTime(timezone=True), Computed("case …", persisted=True)),  # what the migration says
 )
 
 call_events = Table(

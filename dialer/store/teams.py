@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import RowMapping, insert, select, update
 
@@ -22,6 +23,7 @@ class Team:
     created_at: datetime
     policy_packs: tuple[str, ...] = ()
     """Ids of the packs that hold for all its calls."""
+    frequency_caps: Sequence[Any] = ()
 
 
 COLUMNS = (
@@ -31,6 +33,7 @@ COLUMNS = (
     teams.c.max_concurrent_calls,
     teams.c.created_at,
     teams.c.policy_packs,
+    teams.c.frequency_caps,
 )
 
 
@@ -77,3 +80,8 @@ async def named(on: Transaction, name: str) -> Team | None:
 async def every(on: Transaction) -> list[Team]:
     """Oldest first."""
     return [_team(row) for row in (await on.execute(select(*COLUMNS).order_by(teams.c.created_at, teams.c.id))).mappings()]
+
+
+async def set_caps(on: Transaction, team_id: str, caps: list[Any]) -> None:
+    """Whoever calls holds the team's lock."""
+    await on.execute(update(teams).where(teams.c.id == team_id).values(frequency_caps=caps))

@@ -50,6 +50,7 @@ async def create_campaign(database: Database, clock: Clock, team: str, actor: st
         raise Invalid({"settings.scheduledEndAt": "lies in the past, so nobody would ever be called; send a later time"})
     status = CampaignStatus.DRAFT if new.scheduled_start_at is None else CampaignStatus.SCHEDULED
     async with transaction(database, actor) as on:
+        await campaigns.lock(on, [f"team:{team}"])  # so that no change of the team's caps passes it by
         await check_voice(on, team, new.assistant_id, numbers)
         if new.company_id is not None:
             await check_company(on, team, new.company_id)

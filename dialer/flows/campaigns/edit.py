@@ -22,7 +22,7 @@ from dialer.flows.campaigns.look import alive, found, held
 from dialer.flows.campaigns.means import Means
 from dialer.flows.campaigns.settings import checked, merged
 from dialer.flows.campaigns.turning import may_turn, turn
-from dialer.store import callability, campaigns, enrolments
+from dialer.store import callability, campaigns, caps, enrolments
 from dialer.store.transaction import Transaction, transaction
 
 EDITABLE = frozenset({
@@ -37,6 +37,7 @@ RULES = frozenset({
     "retry_delay_minutes", "settings",
 })  # fmt: skip
 LIMITS = frozenset({"max_attempts_per_contact", "settings"})
+CAPS = "frequency_caps"
 STOPS = (CampaignStatus.PAUSED, CampaignStatus.CANCELLED)
 MAY_BE_DIALLING = (CampaignStatus.RUNNING, CampaignStatus.PAUSED)
 FENCED = RULES | {"max_concurrent_calls"}
@@ -67,6 +68,8 @@ async def edit_campaign(means: Means, team: str, actor: str, campaign: str, chan
             await _exhaust(on, {**row, **values}, now)
         if "settings" in values and _calls_both(values) != _calls_both(row):
             await callability.readdress_campaign(on, campaign, now)
+        if values.get("settings", row["settings"]).get(CAPS) != row["settings"].get(CAPS):
+            await caps.look_again(on, [campaign], now)
         answer = await found(on, team, campaign)
     await means.ringer.wake(scopes)
     if changes.get("status") in STOPS or (ran and FENCED & changes.keys()):
@@ -76,7 +79,7 @@ async def edit_campaign(means: Means, team: str, actor: str, campaign: str, chan
 
 async def _exhaust(on: Transaction, row: Mapping[str, Any], now: datetime) -> None:
     """Whoever has been tried as often as is allowed from now on is not called again."""
-    retry = rules_of(row).retry
+    retry = rules_of({**row, "team_caps": ()}).retry
     await enrolments.exhaust(on, row["id"], retry.max_attempts, retry.max_by, now)
 
 

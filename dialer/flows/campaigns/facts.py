@@ -5,7 +5,7 @@ The campaign's own facts are read once for any number of contacts; a `Ground` is
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -15,12 +15,19 @@ from dialer.domain.campaign import CampaignRules, rules_of
 from dialer.domain.machine import OPEN_CONTACT, CampaignStatus
 from dialer.domain.preflight import Facts, Reason, Verdict, preflight
 from dialer.flows.breakers import REASONS
-from dialer.store import breakers, obstacles
+from dialer.store import breakers, caps, obstacles
+from dialer.store.direct import hot
 from dialer.store.places import place_of
 from dialer.store.transaction import Transaction
+from scheduler.frequency import FrequencyCap, History, held
 from scheduler.places import UNKNOWN, Place
 
-DEFERRED = {"callback": Reason.CALLBACK, "number_busy": Reason.NUMBER_BUSY, "rate": Reason.RATE}
+DEFERRED = {
+    "callback": Reason.CALLBACK,
+    "frequency_cap": Reason.FREQUENCY_CAP,
+    "number_busy": Reason.NUMBER_BUSY,
+    "rate": Reason.RATE,
+}
 """Why an enrolment was put off, by what the ledger says of it, where it is not that a call was tried."""
 
 GIVEN_UP = {
@@ -62,10 +69,19 @@ class Ground:
     def expiry(self) -> timedelta | None:
         return None if self.facts.rules is None else self.facts.rules.expiry
 
-    def group(self, place: Place, next_attempt_at: datetime, enrolled_at: datetime) -> Verdict:
-        """The verdict on anybody at this place against whom nothing personal speaks."""
-        expires = self.expires(enrolled_at)
-        return preflight(replace(self.facts, place=place, next_attempt_at=next_attempt_at, expires_at=expires), self.now)
+    def caps_at(self, place: Place) -> tuple[FrequencyCap, ...]:
+        return () if self.facts.rules is None else self.facts.rules.caps_at(place, self.now)
+
+    def group(self, group: Mapping[str, Any]) -> Verdict:
+        """The verdict on anybody in one of `store.obstacles.pending_groups` against whom nothing else that is personal speaks."""
+        facts = replace(
+            self.facts,
+            place=place_of(group),
+            next_attempt_at=group["next_attempt_at"],
+            expires_at=self.expires(group["enrolled_at"]),
+            capped_until=group["capped_until"],
+        )
+        return preflight(facts, self.now)
 
 
 async def ground_of(on: Transaction, campaign: str, trunks: Collection[str], now: datetime) -> Ground:
@@ -119,6 +135,9 @@ def _rules(row: Mapping[str, Any]) -> CampaignRules | None:
 async def facts_of(on: Transaction, ground: Ground, enrolments: Collection[str]) -> dict[str, Facts]:
     """The facts of these enrolments of the ground's campaign."""
     rows = await obstacles.of_contacts(on, enrolments, ground.now) if enrolments else ()
+    caps_of = [ground.caps_at(place_of(r)) for r in rows]
+    histories = await _histories(on, ground, rows, caps_of)
+    holds = [held(kept, history, ground.now) for kept, history in zip(caps_of, histories, strict=True)]
     return {
         r["id"]: replace(
             ground.facts,
@@ -131,9 +150,31 @@ async def facts_of(on: Transaction, ground: Ground, enrolments: Collection[str])
             deferred=DEFERRED.get("callback" if r["next_attempt_at"] == r["callback_at"] else r["reason"]),
             given_up=None if r["status"] in OPEN_CONTACT else GIVEN_UP.get(r["reason"], Reason.ENDED),
             expires_at=ground.expires(r["created_at"]),
+            capped_until=None if hold is None else hold.until,
+            capped_by=None if hold is None else str(hold.cap),
         )
-        for r in rows
+        for r, hold in zip(rows, holds, strict=True)
     }
+
+
+async def _histories(
+    on: Transaction, ground: Ground, rows: Sequence[Mapping[str, Any]], caps_of: Sequence[tuple[FrequencyCap, ...]]
+) -> list[History]:
+    """The calls that these contacts' caps count; none are read where there are no caps."""
+    every = {cap for kept in caps_of for cap in kept}
+    if not every:
+        return [History()] * len(rows)
+    pairs = [(r["to_number"] or "", r["contact_id"]) for r in rows]
+    return await caps.histories(await hot(on), ground.row["team_id"], pairs, every, ground.now)
+
+
+async def caps_by_place(on: Transaction, ground: Ground) -> dict[int, tuple[FrequencyCap, ...]]:
+    """The caps of each place set at which somebody of the campaign waits; those without any are left out."""
+    rules = ground.facts.rules
+    if rules is None or not (rules.caps or rules.hours.packs):
+        return {}
+    found = {row["id"]: ground.caps_at(place_of(row)) for row in await obstacles.places_of(on, ground.row["id"])}
+    return {place: kept for place, kept in found.items() if kept}
 
 
 def facts_of_crowd(ground: Ground, crowd: Mapping[str, Any]) -> Facts:
@@ -148,4 +189,5 @@ def facts_of_crowd(ground: Ground, crowd: Mapping[str, Any]) -> Facts:
         busy=crowd["busy"],
         deferred=DEFERRED.get(crowd["reason"]),
         expires_at=ground.expires(crowd["enrolled_at"]),
+        capped_until=crowd["capped_until"],
     )

@@ -8,9 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from dialer.domain.preflight import Go, Never, Reason, Verdict, Wait, preflight
-from dialer.flows.campaigns.facts import Ground, facts_of, ground_of
+from dialer.flows.campaigns.facts import Ground, caps_by_place, facts_of, ground_of
 from dialer.store import enrolments, obstacles
-from dialer.store.places import place_of
 from dialer.store.transaction import Transaction
 from scheduler.policies import OWN
 
@@ -27,6 +26,7 @@ SAID = {
     Reason.SUPPRESSED: "the number is suppressed",
     Reason.NO_PHONE: "no phone number",
     Reason.NO_FREE_SLOT: "no slot is free",
+    Reason.FREQUENCY_CAP: "it has been called as often as the caps allow",
     Reason.NUMBER_BUSY: "the person or the number is in another call",
     Reason.NEVER_CALLABLE: "the call window never opens for it, or its time zone is unknown",
     Reason.RATE: "the carrier asked to wait",
@@ -67,13 +67,15 @@ async def obstacles_of(
     ended = sum(row["n"] for row in await enrolments.tallies(on, campaign) if row["status"] in ("skipped", "failed"))
     errors = [_of_ended(row) for row in await obstacles.given_up(on, campaign, MOST_ERRORS)] if ended else []
     blocked = waiting = 0
-    for group in await obstacles.pending_groups(on, campaign, now, ground.expiry):
-        if not _blocks(ground.group(place_of(group), group["next_attempt_at"], group["enrolled_at"])):
+    kept = await caps_by_place(on, ground)
+    for group in await obstacles.pending_groups(on, campaign, now, ground.expiry, kept):
+        if not _blocks(ground.group(group)):
             waiting += group["n"]
             continue
         blocked += group["n"]
         if len(errors) < MOST_ERRORS:
-            first = await obstacles.pending_in(on, campaign, group, now, ground.expiry, MOST_ERRORS - len(errors))
+            most = MOST_ERRORS - len(errors)
+            first = await obstacles.pending_in(on, campaign, group, now, ground.expiry, kept, most)
             errors += await _of_pending(on, ground, first)
     return Obstacles(ended + blocked, waiting, tuple(errors))
 
@@ -90,7 +92,7 @@ def _blocks(verdict: Verdict) -> bool:
 def sentence(verdict: Verdict) -> str:
     """What speaks against a call, as a person would say it."""
     match verdict:
-        case Wait(Reason.WINDOW, None):
+        case Wait(Reason.WINDOW, until=None):
             return "the campaign ends before it may be called"
         case Wait(reason, until, rule) if until is not None:
             return f"{_said(reason, rule, ',')} until {until:%Y-%m-%dT%H:%M:%SZ}"

@@ -8,12 +8,12 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
-from dialer.domain.campaign import UNSUPPORTED, CampaignSettings, rules_of
+from dialer.domain.campaign import CampaignSettings, rules_of
 from dialer.domain.errors import Invalid
 from scheduler.windows import clock_time
 from scheduler.zones import is_zone
 
-UNDERSTOOD = frozenset(CampaignSettings.model_fields) | UNSUPPORTED
+UNDERSTOOD = frozenset(CampaignSettings.model_fields)
 STORED_AS = {to_camel(name): name for name in UNDERSTOOD}
 
 RANGES = {"max_concurrent_calls": (1, 2_147_483_647), "max_attempts_per_contact": (1, 50), "retry_delay_minutes": (0, 10_080)}
@@ -65,7 +65,7 @@ def checked(row: Mapping[str, Any]) -> dict[str, Any]:
         raise Invalid(faults)
     result = {**row, "settings": settings.model_dump(mode="json", exclude_unset=True)}
     try:
-        rules = rules_of(result)
+        rules = rules_of({**result, "team_caps": ()})
     except ValueError as fault:
         raise Invalid({"settings": str(fault)}) from fault
     if rules.ends is not None and row["scheduled_start_at"] is not None and rules.ends <= row["scheduled_start_at"]:

@@ -15,7 +15,7 @@ from dialer.domain.errors import Conflict, NotFound
 from dialer.domain.forecast import Crowd, finish
 from dialer.domain.machine import FINAL_CAMPAIGN
 from dialer.domain.preflight import Go, Never, Reason, Verdict, Wait, preflight
-from dialer.flows.campaigns.facts import GIVEN_UP, Ground, facts_of_crowd, ground_of
+from dialer.flows.campaigns.facts import GIVEN_UP, Ground, caps_by_place, facts_of_crowd, ground_of
 from dialer.flows.campaigns.look import alive, found
 from dialer.flows.campaigns.means import Looking
 from dialer.flows.campaigns.waiting import campaign_waits, contacts_wait, line_of
@@ -181,7 +181,8 @@ async def explain_contact(means: Looking, team: str, campaign: str, who: str) ->
 
 
 async def _judged(on: Transaction, ground: Ground) -> list[tuple[Mapping[str, Any], Verdict]]:
-    crowds = await obstacles.crowds(on, ground.row["id"], ground.now, ground.expiry)
+    kept = await caps_by_place(on, ground)
+    crowds = await obstacles.crowds(on, ground.row["id"], ground.now, ground.expiry, kept)
     return [(crowd, preflight(facts_of_crowd(ground, crowd), ground.now)) for crowd in crowds]
 
 
@@ -211,7 +212,7 @@ async def _estimate(on: Transaction, ground: Ground, judged: Sequence[tuple[Mapp
     slots = ground.most
     rules = ground.facts.rules
     crowds = [
-        Crowd(place_of(c), c["n"], max(c["next_attempt_at"], c["suppressed_until"] or ground.now))
+        Crowd(place_of(c), c["n"], max(at for at in (c["next_attempt_at"], c["suppressed_until"], c["capped_until"]) if at))
         for c, v in judged
         if not isinstance(v, Never) and (isinstance(v, Go) or v.reason in IN_LINE or v.until is not None)
     ]
@@ -223,7 +224,7 @@ async def _estimate(on: Transaction, ground: Ground, judged: Sequence[tuple[Mapp
     how = (
         f"{calls} contacts once each, {slots if slots is not None else 'unlimited'} at a time, {seconds:.0f} s a call"
         f" ({source.get(over, 'assumed, too few calls have ended yet')}), only inside {bounds};"
-        " retries, daily limits of caller IDs and other campaigns on the same slots come on top."
+        " retries, frequency caps, daily limits of caller IDs and other campaigns on the same slots come on top."
     )
     return Estimate(end, calls, slots, round(seconds, 1), over, measured, how)
 

@@ -81,9 +81,9 @@ def soonest(verdicts: Collection[Verdict]) -> Verdict:
         match verdict:
             case Go():
                 return 0, 0
-            case Wait(_, None):
+            case Wait(until=None):
                 return 1, 0
-            case Wait(_, datetime() as until):
+            case Wait(until=datetime() as until):
                 return 2, until.timestamp()
             case _:
                 return 3, 0

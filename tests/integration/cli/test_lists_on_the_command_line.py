@@ -44,3 +44,21 @@ async def test_the_results_of_a_campaign_are_written(dialer: Shell, database: Da
     assert "3 rows" in await dialer("campaign", "export", campaign, "--output", str(file), "--bom")
     assert file.read_bytes().startswith(b"\xef\xbb\xbf")
     assert "camp_x" in await dialer("campaign", "export", "camp_x", code=REFUSED)
+
+
+async def test_the_frequency_caps_of_a_team_are_set_shown_and_taken_away(dialer: Shell, database: Database) -> None:
+    team = (await seed(database.pool, contacts=1)).team
+    caps = ("--cap", "3/24h/number", "--cap", "1/169h/person/conversations", "--cap", "7-in-7-days")
+    kept = [
+        {"calls": 3, "hours": 24, "per": "number"},
+        {"calls": 1, "hours": 169, "per": "person", "counts": "conversations"},
+        "7-in-7-days",
+    ]
+    told = json.loads(await dialer("team", "caps", team, *caps, "--json"))["frequency_caps"]
+    assert told == [kept[0] | {"counts": "attempts"}, *kept[1:]]  # type: ignore[operator]
+    assert json.loads(await dialer("team", "caps", team, "--json"))["frequency_caps"] == told
+    assert "team: 7-in-7-days" in await dialer("team", "caps", team)
+    assert "frequencyCaps.0" in await dialer("team", "caps", team, "--cap", "often", code=REFUSED)
+    assert "--none" in await dialer("team", "caps", team, "--cap", "1/1h/number", "--none", code=REFUSED)
+    assert json.loads(await dialer("team", "caps", team, "--none", "--json"))["frequency_caps"] == []
+    assert await database.pool.fetchval("select rules_version from campaigns") == 3

@@ -377,16 +377,3 @@ async def test_a_setting_in_both_spellings_is_refused(desk: Desk) -> None:
     refused(
         await create(desk, settings={"priority": 1, "retryOnError": True, "retry_on_error": True}), 400, "settings.retryOnError"
     )
-
-
-UNKEPT = [
-    "frequencyCaps",
-]
-
-
-@pytest.mark.parametrize("name", UNKEPT)
-async def test_a_rule_that_this_version_cannot_keep_is_refused_unless_it_is_switched_off(desk: Desk, name: str) -> None:
-    refused(await create(desk, settings={name: True}), 400, "settings")
-    switched_off: list[Any] = [None, False, []]
-    for off in switched_off:
-        given(await create(desk, settings={name: off}), "campaign")

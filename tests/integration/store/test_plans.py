@@ -38,8 +38,8 @@ LIVE = (
 """Indexes of what goes on at this moment, which may be read from end to end."""
 
 LOOK_UPS = {
-    "claim", "peek", "place", "turn", "advance", "standing", "accepted", "due", "quiet", "rest", "refusals", "newest_placed",
-    "expiring", "expire", "ending", "end", "missed_callbacks", "callback_asks",
+    "claim", "hold", "calls_counted", "peek", "place", "turn", "advance", "standing", "accepted", "due", "quiet", "rest",
+    "refusals", "newest_placed", "expiring", "expire", "ending", "end", "missed_callbacks", "callback_asks",
 }  # fmt: skip
 
 

@@ -20,6 +20,7 @@ def row(**changes: Any) -> dict[str, Any]:
         "max_attempts_per_contact": 3,
         "retry_delay_minutes": 60,
         "settings": {},
+        "team_caps": [],
     } | changes
 
 

@@ -6,7 +6,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from dialer.domain.campaign import UNSUPPORTED, CampaignRules, CampaignSettings, end_of
+from dialer.domain.campaign import CampaignRules, CampaignSettings, end_of
+from dialer.domain.caps import as_kept
+from scheduler.frequency import FrequencyCap
 from scheduler.holidays import Calendar
 from scheduler.windows import Hours
 from tests.support.places import somewhere
@@ -37,26 +39,18 @@ def test_who_is_called_sees_the_same_number_again_and_a_local_one_where_that_is_
     assert (own.sticky, own.local_presence) == (False, True)
 
 
-@pytest.mark.parametrize("key", sorted(UNSUPPORTED))
-def test_a_rule_nobody_would_keep_is_refused_not_ignored(key: str) -> None:
-    with pytest.raises(ValueError, match=key):
-        rules(settings={key: ["x"]})
-
-
 @pytest.mark.parametrize("off", [None, False, "", [], {}])
 @pytest.mark.parametrize(
     "key",
-    sorted(
-        UNSUPPORTED
-        | {
-            "policy_packs",
-            "holiday_calendar",
-            "scheduled_end_at",
-            "contact_expiry_days",
-            "local_presence",
-            "use_secondary_phone",
-        }
-    ),
+    [
+        "policy_packs",
+        "holiday_calendar",
+        "scheduled_end_at",
+        "contact_expiry_days",
+        "local_presence",
+        "use_secondary_phone",
+        "frequency_caps",
+    ],
 )
 def test_a_rule_that_is_switched_off_is_kept_by_everybody(key: str, off: object) -> None:
     assert rules(settings={key: off}) == rules(settings={})
@@ -101,6 +95,29 @@ def test_a_calendar_without_any_date_is_none() -> None:
 def test_what_is_no_calendar(given: object) -> None:
     with pytest.raises(ValueError, match="holiday_calendar"):
         rules(settings={"holiday_calendar": given})
+
+
+def test_the_caps_of_a_campaign_and_of_its_team() -> None:
+    own = {"calls": 3, "hours": 24, "per": "number"}
+    read = rules(settings={"frequency_caps": [own, "7-in-7-days"]}, team_caps=[own | {"counts": "conversations"}]).caps
+    assert read == (
+        FrequencyCap(3, 24, "number", "attempts", "campaign"),
+        FrequencyCap(7, 169, "person", "attempts", "campaign: 7-in-7-days"),
+        FrequencyCap(3, 24, "number", "conversations", "team"),
+    )
+    assert as_kept([own, "3-in-24-hours"]) == [own | {"counts": "attempts"}, "3-in-24-hours"]
+
+
+@pytest.mark.parametrize("caps", [{"calls": 1}, ["often"], [{"calls": 1, "hours": 24}], [1], "3-in-24-hours", [None]])
+def test_caps_of_a_team_that_cannot_be_read_are_no_rules(caps: object) -> None:
+    """Such a campaign is not dialled."""
+    with pytest.raises(ValueError):
+        rules(team_caps=caps)
+
+
+def test_more_caps_than_anybody_oversees_are_refused() -> None:
+    with pytest.raises(ValueError, match="at most 20"):
+        rules(settings={"frequency_caps": ["7-in-7-days"] * 21})
 
 
 def test_an_end_is_read_in_its_own_zone_and_kept_in_utc() -> None:
