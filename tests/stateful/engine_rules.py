@@ -16,7 +16,7 @@ from hypothesis.strategies._internal.featureflags import FeatureFlags
 from dialer.store.database import Database
 from tests.stateful import judge
 from tests.stateful.rest import come_to_rest
-from tests.stateful.world import World, world
+from tests.stateful.world import FREQUENCIES, World, world
 from tests.support.laws import carrier_agrees, laws_hold
 from tests.support.line import FATES, MISHAPS
 from tests.support.process import Process
@@ -37,6 +37,7 @@ EARLIER = """
 select a.id from call_attempts a join call_attempts b using (campaign_contact_id)
 where a.attempt_no < b.attempt_no and b.ended_at is null
 """
+HELD = "select count(*) from campaign_contacts where waiting and reason = 'frequency_cap'"
 LIVE = "select id, state from call_attempts where ended_at is null order by claimed_at, id"
 
 
@@ -73,12 +74,13 @@ class EngineRules(RuleBasedStateMachine):
 
         return self.loop.run(in_time())
 
-    @initialize(everything=st.sampled_from([True, True, True, False]))
-    def furnish(self, everything: bool) -> None:
-        """`everything`: all rules take part; else Hypothesis leaves some out, which digs deeper but places fewer calls."""
+    @initialize(everything=st.sampled_from([True, True, True, False]), often=st.sampled_from([0] * 9 + [1, 2, 3]))
+    def furnish(self, everything: bool, often: int) -> None:
+        """`everything`: all rules take part; else Hypothesis leaves some out, which digs deeper but places fewer calls.
+        `often`: the frequency caps that the team begins with."""
         if everything:
             self._rules_strategy.enabled_rules_strategy = st.just(FeatureFlags())
-        self.w = self.do(self.stack.enter_async_context(world(self.database, self.redis)))
+        self.w = self.do(self.stack.enter_async_context(world(self.database, self.redis, FREQUENCIES[often])))
 
     def teardown(self) -> None:
         try:
@@ -102,6 +104,8 @@ class EngineRules(RuleBasedStateMachine):
         await judge.slots_are_held(self.w)
         await judge.nobody_lost(self.w)
         self.live = {r["id"]: r["state"] for r in await self.w.pool.fetch(LIVE)}
+        if await self.w.pool.fetchval(HELD):
+            self.seen("held back by a frequency cap")
 
     def process(self, which: int) -> Process:
         return self.w.processes[which % len(self.w.processes)]

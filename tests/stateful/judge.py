@@ -12,6 +12,7 @@ from dialer.domain.campaign import CLOCK_MARGIN_SECONDS
 from dialer.domain.fence import FENCE_SECONDS
 from scheduler.windows import daily
 from tests.stateful.world import NUMBER_CAP, TEAM_CAP, TRUNK_CAP, World
+from tests.support.laws import too_often
 from tests.unit.scheduler.wall import shows_open
 
 MARGIN = timedelta(seconds=30 + CLOCK_MARGIN_SECONDS)
@@ -94,6 +95,9 @@ def _never_twice_and_never_over(world: World, row: asyncpg.Record, entry: Entry)
     assert len([e for e in live if e.labels["contact"] == contact]) == 1, "two live calls to one person"
     assert len(live) <= min(TRUNK_CAP, TEAM_CAP), "over the cap of the trunk or team by the carrier's count"
     assert len([e for e in live if e.caller_id == entry.caller_id]) <= NUMBER_CAP, "over the cap of a caller ID"
+    assert any(all(entry.attempt not in too_often(entries, cap) for cap in caps) for caps in world.promises.frequencies), (
+        "somebody was called more often than the team's frequency caps let"
+    )
     own = len([e for e in live if e.campaign == campaign])
     assert own <= max(world.promises.caps[campaign]), "over the cap of the campaign by the carrier's count"
 

@@ -18,8 +18,11 @@ from dialer.flows.campaigns.stop import InFlight, cancel_campaign, pause_campaig
 from dialer.flows.contacts import change
 from dialer.flows.enrolment import enrol_contacts, enrol_new
 from dialer.flows.suppressions import lift, suppress
+from dialer.flows.teams import set_team_caps
 from dialer.store.suppressions import Entry, Scope
+from scheduler.frequency import FrequencyCap
 from tests.stateful.engine_rules import EngineRules, any_one
+from tests.stateful.world import FREQUENCIES, written
 
 WINDOWS = [("00:00", "24:00"), ("00:00", "24:00"), ("09:00", "17:00"), ("13:00", "13:30"), ("22:00", "14:30"), ("06:00", "09:00")]
 
@@ -182,7 +185,7 @@ class PeopleRules(EngineRules):
 
     @rule(
         p=any_one, which=any_one, cap=st.integers(1, 4), window=st.sampled_from(WINDOWS), most=st.integers(1, 4),
-        what=st.sampled_from(["cap", "cap", "window", "window", "retries", "seconds", "seconds"]),
+        what=st.sampled_from(["cap", "cap", "window", "window", "retries", "seconds", "seconds", "often"]),
         delay=st.sampled_from([0, 0, 1, 60]),
     )  # fmt: skip
     def edit(self, p: int, which: int, what: str, cap: int, window: tuple[str, str], most: int, delay: int) -> None:
@@ -193,6 +196,8 @@ class PeopleRules(EngineRules):
                 self.change_window(p, which, window)
             case "seconds":
                 self.change_seconds(p, which, most > 2)
+            case "often":
+                self.change_frequency(p, FREQUENCIES[most - 1])
             case _:
                 self.change_retries(p, which, most, delay)
 
@@ -212,6 +217,20 @@ class PeopleRules(EngineRules):
             self.seen(f"cap changed{' to below what is live' if up > cap else ''}")
         else:
             caps.pop()
+
+    def change_frequency(self, p: int, caps: list[FrequencyCap]) -> None:
+        """How often the team lets anybody be called."""
+        w, held = self.w, self.w.promises.frequencies
+        held.append(caps)
+        rank = len(held) - 1
+
+        def bind() -> None:
+            held[:rank] = [caps] * rank
+
+        if self.ask(p, lambda api: set_team_caps(api, w.team, written(caps), "test"), "frequency", bind):
+            self.seen(f"frequency caps: {'set' if caps else 'lifted'}")
+        else:
+            held.pop()
 
     def change_window(self, p: int, which: int, window: tuple[str, str]) -> None:
         w, campaign = self.w, self.campaign(which)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from scheduler.frequency import FrequencyCap
 from tests.support.process import Process
 
 
@@ -30,13 +31,14 @@ class _Asked:
 
 @dataclass
 class Promises:
-    """`windows` and `caps` per campaign: those that may still hold, the newest last. `zones`: of contacts that have one of their
-    own. `seconds`: their second numbers. `first_only`: campaigns that call none of these. `callbacks`: what was agreed per
-    (campaign, contact): from when, until when. `suppressed`: (scope, owner, number) → end, None = for ever. `replaced`: (contact,
-    number that is not theirs any more)."""
+    """`windows` and `caps` per campaign, and the team's `frequencies`: those that may still hold, the newest last. `zones`: of
+    contacts that have one of their own. `seconds`: their second numbers. `first_only`: campaigns that call none of these.
+    `callbacks`: what was agreed per (campaign, contact): from when, until when. `suppressed`: (scope, owner, number) → end,
+    None = for ever. `replaced`: (contact, number that is not theirs any more)."""
 
     windows: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     caps: dict[str, list[int]] = field(default_factory=dict)
+    frequencies: list[Sequence[FrequencyCap]] = field(default_factory=lambda: [()])
     zones: dict[str, str] = field(default_factory=dict)
     numbers: dict[str, str] = field(default_factory=dict)
     enrolled: set[tuple[str, str]] = field(default_factory=set)

@@ -10,8 +10,9 @@ from tests.stateful import judge
 from tests.stateful.world import World
 from tests.support.laws import carrier_agrees, laws_hold, nothing_left
 
-ROUNDS = 24
-"""How often everybody who is due is called at the end, at the most: as many as there are people and attempts, and a few."""
+ROUNDS = 40
+"""How often everybody who is due is called at the end, at the most: as many as there are people and attempts, and more where
+frequency caps make them wait for each other."""
 
 
 async def come_to_rest(w: World, known: Counter[str]) -> None:

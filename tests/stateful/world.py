@@ -25,6 +25,7 @@ from adapters.simulated.carrier.server import Carrier
 from dialer.flows.place import Trunk
 from dialer.store import claims
 from dialer.store.database import Database, Pool
+from scheduler.frequency import FrequencyCap
 from scheduler.planner import plan
 from tests.stateful.promises import Promises
 from tests.support.carrier import API_KEY, SIGNING_SECRET
@@ -40,6 +41,14 @@ PEOPLE, NUMBERS = 6, 2
 TWO_PHONES = (2, 4)
 """Who has a second number, which rings in New York; the first rings in Berlin."""
 TRUNK_CAP, TEAM_CAP, NUMBER_CAP = 4, 4, 3
+FREQUENCIES: list[list[FrequencyCap]] = [
+    [],
+    [FrequencyCap(2, 1, "number", "attempts", "")],
+    [FrequencyCap(1, 1, "person", "attempts", ""), FrequencyCap(4, 3, "number", "attempts", "")],
+    [FrequencyCap(1, 2, "person", "conversations", ""), FrequencyCap(3, 1, "person", "attempts", "")],
+]
+"""How often the team lets anybody be called, in stories of an hour or two."""
+
 HAPPENED: tuple[Event, ...] = ("ringing", "answered", "ended", "result")
 
 _EMPTY = """
@@ -277,8 +286,14 @@ class World:
         return await self.pool.fetchrow("select * from call_attempts where id = $1", id)
 
 
+def written(caps: Sequence[FrequencyCap]) -> list[dict[str, Any]]:
+    """As people write them."""
+    return [{"calls": cap.calls, "hours": cap.hours, "per": cap.per, "counts": cap.counts} for cap in caps]
+
+
 @asynccontextmanager
-async def world(database: Database, redis: Any) -> AsyncIterator[World]:
+async def world(database: Database, redis: Any, caps: Sequence[FrequencyCap] = ()) -> AsyncIterator[World]:
+    """`caps`: the frequency caps that the team begins with."""
     async with AsyncExitStack() as stack:
         moment = Moment(START)
         await moment.pass_by(database.pool, 0)
@@ -289,6 +304,8 @@ async def world(database: Database, redis: Any) -> AsyncIterator[World]:
         made = World(database.pool, moment, carrier, line, [], database.engine, redis)
         await redis.flushdb()
         await made.furnish()
+        await made.pool.execute("update teams set frequency_caps = $1", written(caps))
+        made.promises.frequencies = [caps]
         made.processes = [made.begin(), made.begin()]
         try:
             yield made

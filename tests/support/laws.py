@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 
+from adapters.simulated.carrier.journal import Entry
 from adapters.simulated.carrier.server import Carrier
 from dialer.store import recount
 from dialer.store.database import Pool
+from scheduler.frequency import FrequencyCap
 
 
 async def laws_hold(pool: Pool, lowered: Collection[str] = ()) -> None:
@@ -59,9 +62,34 @@ async def nothing_left(pool: Pool) -> None:
 
 async def carrier_agrees(pool: Pool, carrier: Carrier) -> None:
     """Every call the carrier had was one placed attempt, and nobody was called twice for one."""
-    attempts = [entry.attempt for entry in carrier.journal.entries.values()]
-    assert len(attempts) == len(set(attempts)), "the carrier had two calls for one attempt"
+    await books_agree(pool, carrier.journal.entries.values())
     assert max(carrier.requests.values(), default=0) <= 1, "the carrier was asked twice for one attempt"
     assert carrier.journal.summary().dialled_twice == 0, "somebody was called while in a call"
+
+
+async def books_agree(pool: Pool, entries: Iterable[Entry]) -> None:
+    """The same, of the calls alone."""
+    attempts = [entry.attempt for entry in entries]
+    assert len(attempts) == len(set(attempts)), "the carrier had two calls for one attempt"
     placed = {r["id"] for r in await pool.fetch("select id from call_attempts where placing_at is not null")}
     assert set(attempts) <= placed, "a call without a committed intent"
+
+
+def too_often(entries: Iterable[Entry], cap: FrequencyCap) -> list[str]:
+    """The attempts that called a number or person to which the cap let no further call, by the carrier's books. Of several
+    contacts who are one person nobody knows but by their number."""
+    calls: defaultdict[str, list[Entry]] = defaultdict(list)
+    for entry in sorted(entries, key=lambda entry: entry.accepted):
+        calls[entry.to if cap.per == "number" else entry.labels["contact"]].append(entry)
+    found = []
+    for whose in calls.values():
+        for n, call in enumerate(whose):
+            since = call.accepted - cap.hours * 3600
+            before = [e for e in whose[:n] if e.accepted > since]
+            if cap.counts == "conversations":
+                spoken = [e.answered for e in whose[:n] if e.answered_by == "human" and e.answered is not None]
+                if sum(since < at <= call.accepted for at in spoken) >= cap.calls:
+                    found.append(call.attempt)
+            elif len(before) >= cap.calls:
+                found.append(call.attempt)
+    return found

@@ -11,6 +11,7 @@ from tests.system.scenarios import (
     clocks_set,
     disk_full,
     do_not_call,
+    few_numbers,
     kill_at_points,
     many_faults,
     morning_herd,
@@ -56,4 +57,5 @@ SCENARIOS: tuple[Scenario, ...] = (
     poison.SCENARIO,
     morning_herd.SCENARIO,
     sabotage.SCENARIO,
+    few_numbers.SCENARIO,
 )
