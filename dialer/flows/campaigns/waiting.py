@@ -75,26 +75,23 @@ async def campaign_waits(on: Transaction, means: Looking, ground: Ground) -> dic
 
 
 def soonest(verdicts: Collection[Verdict]) -> Verdict:
-    """The verdict of whoever is called first. At least one."""
+    """The verdict of whoever is called first; of those who are called at the same time or never, the one that names a rule, then
+    the first of the alphabet, so that the order of reading makes no difference. At least one."""
 
-    def order(verdict: Verdict) -> tuple[int, float]:
-        match verdict:
-            case Go():
-                return 0, 0
-            case Wait(until=None):
-                return 1, 0
-            case Wait(until=datetime() as until):
-                return 2, until.timestamp()
-            case _:
-                return 3, 0
+    def order(verdict: Verdict) -> tuple[int, float, bool, str, str]:
+        if isinstance(verdict, Go):
+            return 0, 0, False, "", ""
+        saying = verdict.rule is None, verdict.reason, verdict.rule or ""
+        if isinstance(verdict, Never):
+            return 3, 0, *saying
+        return (1, 0, *saying) if verdict.until is None else (2, verdict.until.timestamp(), *saying)
 
     return min(verdicts, key=order)
 
 
 def shown(verdict: Verdict) -> dict[str, Any] | None:
     """As the API shows it: `reason`, `until` (null = until somebody does something, or a slot is freed) and the `rule` whose it
-    is, where several could be. None when nothing
-    speaks against calling now, and in a campaign that has ended, where nobody waits."""
+    is, where several could be. None when nothing speaks against calling now, and in a campaign that has ended: nobody waits."""
     match verdict:
         case Never(Reason.ENDED) | Go():
             return None
