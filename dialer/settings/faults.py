@@ -77,7 +77,10 @@ def words(error: dict[str, Any], field: FieldInfo | None) -> tuple[str, str]:
     if kind in ("model_type", "mapping_type", "dict_type"):
         return "is not a table", "write it as a [section] with its keys below"
     if kind in ("string_too_short", "string_too_long", "string_pattern_mismatch"):
-        return f"{shown(error['input'])}is not a name we can use", "write lower-case letters, digits and single underscores"
+        return (
+            f"{shown(error['input'])}is not a name we can use",
+            "write lower-case letters, digits, single underscores or hyphens",
+        )
     wanted = _KINDS.get(kind)
     if wanted is None:
         return "is not valid", "see config.example.toml for what it takes"

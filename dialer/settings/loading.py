@@ -15,7 +15,18 @@ from pydantic.fields import FieldInfo
 from dialer.settings.faults import ConfigFaults, Fault, nearest, words
 from dialer.settings.model import DEFAULT_TRUNKS, Settings, Trunk
 from dialer.settings.places import CONFIG_FILES, absolute, default_data_dir
-from dialer.settings.sources import Entry, Key, Layer, holds_secret, merge, read_environment, read_file, read_secret, read_urls
+from dialer.settings.sources import (
+    Entry,
+    Key,
+    Layer,
+    address,
+    holds_secret,
+    merge,
+    read_environment,
+    read_file,
+    read_secret,
+    read_urls,
+)
 
 _BUILT_IN = "defaults"
 
@@ -39,6 +50,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     unreadable = bool(faults)
     from_environment, more = read_environment(environ, _known())
     faults += more
+    from_environment = address(from_environment, (key[1] for key in from_file if key[0] == "adapters" and len(key) > 1))
     entries, more = merge([_built_in(environ, from_file, from_environment), from_file, from_environment, read_urls(environ)])
     faults += more
     for key, entry in list(entries.items()):

@@ -191,7 +191,17 @@ class Trunk(Section):
         return own | {"options": {**own.get("options", {}), **others}}
 
 
-TrunkName: TypeAlias = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=40)]
+TrunkName: TypeAlias = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*([_-][a-z0-9]+)*$", max_length=40)]
+
+
+def _told_apart(trunks: Mapping[str, Trunk]) -> Mapping[str, Trunk]:
+    seen: dict[str, str] = {}
+    for name in trunks:
+        other = seen.setdefault(name.replace("-", "_"), name)
+        if other != name:
+            raise ValueError(f"has {other} and {name}, which the environment cannot tell apart; rename one of them")
+    return trunks
+
 
 # These two "secrets" are no secrets: they only tie the simulated carrier, which can call nobody, to a dialer on the same machine.
 DEFAULT_TRUNKS: Mapping[str, Mapping[str, str]] = {
@@ -220,4 +230,4 @@ class Settings(Section):
     direct_calls: DirectCalls = DirectCalls()
     policies: Policies = Policies()
     logging: Logging = Logging()
-    adapters: Mapping[TrunkName, Trunk] = Field(default_factory=_default_trunks)
+    adapters: Annotated[Mapping[TrunkName, Trunk], AfterValidator(_told_apart)] = Field(default_factory=_default_trunks)

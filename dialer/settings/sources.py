@@ -109,7 +109,13 @@ def read_environment(environ: Mapping[str, str], known: Iterable[Key]) -> tuple[
 
 def variable(key: Key) -> str:
     """The environment variable of a setting."""
-    return "DIALER_" + "__".join(key).upper()
+    return "DIALER_" + "__".join(key).upper().replace("-", "_")
+
+
+def address(layer: Layer, trunks: Iterable[str]) -> Layer:
+    """What the environment says of `trunks` that have a hyphen in their names, which no variable has: under their own names."""
+    names = {name.replace("-", "_"): name for name in trunks}
+    return {(key[0], names.get(key[1], key[1]), *key[2:]) if key[0] == "adapters" else key: entry for key, entry in layer.items()}
 
 
 def _is_service_link(name: str, value: str) -> bool:

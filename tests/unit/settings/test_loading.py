@@ -145,6 +145,14 @@ class TestTrunks:
         trunk = load(write(nowhere / "c.toml", self.TWILIO), environ).adapters["twilio_eu"]
         assert (trunk.options["auth_token"], trunk.max_concurrent_calls) == ("env", 7)
 
+    def test_a_hyphen_in_a_trunks_name_is_an_underscore_in_the_environment(self, nowhere: Path) -> None:
+        write(nowhere / "token", "s3cret")
+        path = write(nowhere / "c.toml", self.TWILIO.replace("twilio_eu", "twilio-eu"))
+        environ = {"DIALER_ADAPTERS__TWILIO_EU__AUTH_TOKEN_FILE": "token", "DIALER_ADAPTERS__OTHER_ONE__KIND": "twilio"}
+        trunks = load(path, environ).adapters
+        assert trunks["twilio-eu"].options["auth_token"] == "s3cret"
+        assert set(trunks) == {"twilio-eu", "other_one"}
+
     def test_the_environment_alone_may_change_the_default_trunk(self) -> None:
         trunk = load(None, {"DIALER_ADAPTERS__SIMULATED__BASE_URL": "http://carrier"}).adapters["simulated"]
         assert (trunk.kind, trunk.options["base_url"]) == ("simulated", "http://carrier")
