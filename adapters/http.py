@@ -54,6 +54,20 @@ class Answer:
             raise ValueError(f"the carrier's answer ({len(self.body)} bytes) is not JSON") from None
 
 
+def reference(answer: Answer, *path: str) -> str:
+    """The carrier's id for the call that a 2xx answer tells of, at `path` in its JSON. Raises `Ambiguous` if it is not there: the
+    call was accepted all the same."""
+    try:
+        found: Any = answer.json()
+        for name in path:
+            found = found[name]
+    except (ValueError, LookupError, TypeError) as error:
+        raise Ambiguous("the carrier accepted, but its answer cannot be read") from error
+    if not isinstance(found, str) or not found:
+        raise Ambiguous("the carrier accepted, but named no call")
+    return found
+
+
 class _Fence(BytesPayload):
     """A body that refuses to be written late, and knows whether it was written at all.
 
@@ -169,7 +183,7 @@ async def post_once(
             timeout=aiohttp.ClientTimeout(total=timeout, connect=patience),
         ) as response:
             failpoint("K3")
-            answer = await _read(response)
+            answer = await read(response)
             fence.answered()
     except (aiohttp.ClientError, OSError, ValueError) as error:
         raise _known(fence, error) from error
@@ -180,7 +194,8 @@ async def post_once(
     raise refusal(answer)
 
 
-async def _read(response: aiohttp.ClientResponse) -> Answer:
+async def read(response: aiohttp.ClientResponse) -> Answer:
+    """The whole answer. Raises what aiohttp does, and `ClientPayloadError` for more than `LONGEST_ANSWER`."""
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
@@ -192,8 +207,12 @@ async def _read(response: aiohttp.ClientResponse) -> Answer:
 def _known(fence: _Fence, error: Exception) -> PlaceError:
     if fence.late:
         return TooLate()
-    # The class alone: messages of the client repeat URLs and addresses, which may hold a number or a key.
-    reason = "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
     if fence.sent:
-        return Ambiguous(f"the request was sent, but its answer was lost: {reason}")
-    return Unavailable(f"the carrier was not reached: {reason}")
+        return Ambiguous(f"the request was sent, but its answer was lost: {reason(error)}")
+    return Unavailable(f"the carrier was not reached: {reason(error)}")
+
+
+def reason(error: Exception) -> str:
+    """Why an exchange failed, in words that may be shown: messages of the client repeat URLs and addresses, which may hold a
+    number or a key."""
+    return "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from adapters.base import AdapterSpec
+from adapters.options import Options
 from adapters.simulated.adapter import SimulatedAdapter
 
 _OPTIONS = {
@@ -21,33 +21,13 @@ _OPTIONS = {
 
 
 def _build(name: str, options: Mapping[str, Any]) -> SimulatedAdapter:
-    faults = []
-    for key in ("base_url", "api_key", "signing_secret"):
-        if not isinstance(options.get(key), str) or not options[key]:
-            faults.append(f"{key}: missing or not a text; set it to what the carrier was started with")
-    base_url = options.get("base_url")
-    if isinstance(base_url, str) and base_url and not _is_http(base_url):
-        faults.append("base_url: not an http or https address; write it like http://127.0.0.1:8090")
-    timeout = options.get("timeout", 5.0)
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0.1 <= timeout <= 60:
-        faults.append("timeout: not a number of seconds from 0.1 to 60; leave it out for 5")
-    if faults:
-        raise ValueError("\n".join(faults))
-    return SimulatedAdapter(
-        name,
-        base_url=options["base_url"],
-        api_key=options["api_key"],
-        signing_secret=options["signing_secret"],
-        timeout=float(timeout),
-    )
-
-
-def _is_http(address: str) -> bool:
-    try:
-        parts = urlsplit(address)
-        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
+    read = Options(options)
+    base_url = read.url("base_url", example="http://127.0.0.1:8090")
+    api_key = read.secret("api_key")
+    signing_secret = read.secret("signing_secret")
+    timeout = read.number("timeout", low=0.1, high=60, default=5, unit="seconds")
+    read.finish()
+    return SimulatedAdapter(name, base_url=base_url, api_key=api_key, signing_secret=signing_secret, timeout=timeout)
 
 
 SPEC = AdapterSpec(kind="simulated", build=_build, options=_OPTIONS)

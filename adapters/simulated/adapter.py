@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import Any, Self
 from urllib.parse import quote
 
-import aiohttp
-
 from adapters import http
 from adapters.base import Absent, Call, Capabilities, Health, Hook, Live, Once, Over, Reply, Sighting, Trace, Unsure
-from adapters.errors import AdapterError, Ambiguous, PlaceError, RateLimited, Rejected
+from adapters.errors import AdapterError, PlaceError, RateLimited, Rejected
 from adapters.events import CallEvent, Fault
+from adapters.session import Session
 from adapters.simulated import translate
 
 _SETTLE = 2.0
-_KEEP_ALIVE = 15.0
-"""Seconds an idle connection is kept: shorter than servers keep theirs, so that a call seldom meets one that is just closing."""
 
 
 class SimulatedAdapter:
@@ -34,24 +30,15 @@ class SimulatedAdapter:
             place_timeout=timeout,
             settle=_SETTLE,
         )
-        self._calls = base_url.rstrip("/") + "/calls"
-        self._healthz = base_url.rstrip("/") + "/healthz"
-        self._authorization = {"Authorization": f"Bearer {api_key}"}
+        self._session = Session(base_url, timeout=timeout, headers={"Authorization": f"Bearer {api_key}"})
         self._secret = signing_secret
-        self._timeout = timeout
-        self._open: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        self._open = aiohttp.ClientSession(
-            headers=self._authorization,
-            connector=aiohttp.TCPConnector(limit=256, keepalive_timeout=_KEEP_ALIVE),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=self._timeout),
-        )
+        await self._session.__aenter__()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        await self._session.close()
+        await self._session.__aexit__(*exc)
 
     async def place(self, call: Call) -> str:
         order = {
@@ -65,32 +52,14 @@ class SimulatedAdapter:
             "labels": dict(call.labels),
             "variables": dict(call.variables),
         }
-        answer = await http.post_once(
-            self._session,
-            self._calls,
-            body=json.dumps(order).encode(),
-            timeout=self._timeout,
-            start_before=call.start_before,
-            departure=call.departure,
-            refusal=_refused,
-        )
-        try:
-            ref = answer.json()["id"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise Ambiguous("the carrier accepted, but its answer cannot be read") from error
-        if not isinstance(ref, str) or not ref:
-            raise Ambiguous("the carrier accepted, but named no call")
-        return ref
+        answer = await self._session.place(call, "/calls", json=order, refusal=_refused)
+        return http.reference(answer, "id")
 
     async def hang_up(self, attempt: str, ref: str | None) -> None:
-        try:
-            refs = [ref] if ref else [call["id"] for call in await self._known_calls(attempt, None)]
-            for one in refs:
-                async with self._session.post(f"{self._calls}/{quote(one, safe='')}/hangup") as response:
-                    if response.status not in {200, 404}:
-                        raise AdapterError(f"the carrier answered HTTP {response.status} to a hang-up")
-        except (aiohttp.ClientError, OSError, ValueError, KeyError, TypeError) as error:
-            raise AdapterError(f"the carrier could not be asked to hang up: {type(error).__name__}") from error
+        for one in [ref] if ref else [call["id"] for call in await self._known_calls(attempt, None)]:
+            answer = await self._session.ask("POST", f"{_path(one)}/hangup")
+            if answer.status not in {200, 404}:
+                raise AdapterError(f"the carrier answered HTTP {answer.status} to a hang-up")
 
     async def find(self, attempt: str, to: str, ref: str | None, since: datetime) -> Sighting:
         try:
@@ -102,7 +71,7 @@ class SimulatedAdapter:
             if not call["over"]:
                 return Live(call["id"], answered=bool(call["answered"]))
             return Over(call["id"], tuple(event for payload in call["events"] for event in translate.translate(payload)))
-        except (AdapterError, aiohttp.ClientError, OSError, ValueError, KeyError, TypeError) as error:
+        except (AdapterError, ValueError, KeyError, TypeError) as error:
             return Unsure(f"the look-up failed: {type(error).__name__}")
 
     async def events(self) -> AsyncIterator[CallEvent]:
@@ -118,29 +87,29 @@ class SimulatedAdapter:
 
     async def health(self) -> Health:
         try:
-            async with self._session.get(self._healthz) as response:
-                if response.status != 200:
-                    return Health(False, f"the carrier answers HTTP {response.status}")
-                free = (await response.json()).get("free")
-        except (aiohttp.ClientError, OSError, ValueError, AttributeError) as error:
-            return Health(False, f"the carrier is not reached: {type(error).__name__}")
+            answer = await self._session.ask("GET", "/healthz")
+            free = answer.json().get("free") if answer.status == 200 else None
+        except (AdapterError, ValueError, AttributeError) as error:
+            return Health(False, str(error) or type(error).__name__)
+        if answer.status != 200:
+            return Health(False, f"the carrier answers HTTP {answer.status}")
         return Health(True, free=free if isinstance(free, int) else None)
 
     async def _known_calls(self, attempt: str, ref: str | None) -> list[Mapping[str, Any]]:
-        """The carrier's records of one attempt; by `ref` when it has one, else by the attempt id."""
-        address = f"{self._calls}/{quote(ref, safe='')}" if ref else self._calls
-        async with self._session.get(address, params=None if ref else {"attempt": attempt}) as response:
-            # 404 for a ref is an error too: the carrier once had that call, so it is not absent, only forgotten.
-            if response.status != 200:
-                raise AdapterError(f"the carrier answered HTTP {response.status} to a look-up")
-            found = await response.json()
-        return [found] if ref else list(found["calls"])
+        """The carrier's records of one attempt; by `ref` when it has one, else by the attempt id. Raises `AdapterError`."""
+        answer = await self._session.ask("GET", _path(ref) if ref else "/calls", params=None if ref else {"attempt": attempt})
+        # 404 for a ref is an error too: the carrier once had that call, so it is not absent, only forgotten.
+        if answer.status != 200:
+            raise AdapterError(f"the carrier answered HTTP {answer.status} to a look-up")
+        try:
+            found = answer.json()
+            return [found] if ref else [each for each in found["calls"] if each["id"]]
+        except (ValueError, KeyError, TypeError) as error:
+            raise AdapterError("the carrier's answer to a look-up cannot be read") from error
 
-    @property
-    def _session(self) -> aiohttp.ClientSession:
-        if self._open is None:
-            raise RuntimeError(f"the adapter {self.name!r} is used outside `async with`")
-        return self._open
+
+def _path(ref: str) -> str:
+    return f"/calls/{quote(ref, safe='')}"
 
 
 def _refused(answer: http.Answer) -> PlaceError:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from adapters import options
 from dialer.settings.faults import Fault, nearest
 
 Key: TypeAlias = tuple[str, ...]
@@ -32,7 +33,6 @@ Layer: TypeAlias = Mapping[Key, Entry]
 NO_SETTINGS = frozenset({"DIALER_CONFIG", "DIALER_FAILPOINTS"})
 """Variables of ours that are no settings: where the settings are, and what tests do to a process."""
 
-_SECRET_OPTION = re.compile(r"(^|_)(token|secret|password|key|credentials?)$")
 _MAX_SECRET_BYTES = 65_536
 # Kubernetes puts the address of every Service into the environment of each pod; for a Service "dialer-api" that is
 # DIALER_API_PORT and its like, which nobody wrote as a setting.
@@ -44,7 +44,7 @@ def is_secret(key: Key) -> bool:
     """Whether a setting is a secret, so that `<key>_file` may name a file that holds it."""
     if key in (("database", "url"), ("redis", "url")):
         return True
-    return len(key) == 3 and key[0] == "adapters" and bool(_SECRET_OPTION.search(key[2]))
+    return len(key) == 3 and key[0] == "adapters" and options.is_secret(key[2])
 
 
 def holds_secret(key: Key) -> Key | None:

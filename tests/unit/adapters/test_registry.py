@@ -28,7 +28,7 @@ def test_a_built_in_adapter_is_built() -> None:
 def test_all_faults_are_told_at_once() -> None:
     with pytest.raises(ValueError, match="base_url") as raised:
         registry.build("trunk", "simulated", {"base_url": "carrier", "timeout": 0, "api_key": ""})
-    assert [line.split(":")[0] for line in str(raised.value).splitlines()] == ["api_key", "signing_secret", "base_url", "timeout"]
+    assert [line.split(":")[0] for line in str(raised.value).splitlines()] == ["base_url", "api_key", "signing_secret", "timeout"]
 
 
 def test_an_unknown_option_is_a_fault() -> None:
