@@ -1,86 +1,61 @@
-"""The simulated adapter keeps the laws of the seam, against the simulated carrier over real sockets."""
+"""Every adapter keeps the laws of the seam, against a fake of its provider over real sockets."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import replace as changed
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 
-import msgspec
 import pytest
 
-from adapters.base import Call, Hook, TelephonyAdapter
-from adapters.conformance import CASES, Act, Case
-from adapters.events import CallEvent, Phase
-from adapters.simulated.carrier.script import Faults, Span
-from adapters.simulated.carrier.server import Carrier
-from tests.support.carrier import Ear, adapter, call, carrier, ear, quick
+from adapters.conformance import CASES, Act, Case, Harness
+from tests.support.providers import example, simulated
+from tests.support.providers.base import FakeProvider
+from tests.support.providers.harness import ProviderHarness
 
-NOBODY = "http://127.0.0.1:9"
-ACTS = {
-    Act.HUMAN: quick(),
-    Act.MACHINE: quick(answer=0.0, voicemail=1.0),
-    Act.BUSY: quick(answer=0.0, busy=1.0),
-    Act.DECLINED: quick(answer=0.0, declined=1.0),
-    Act.NO_ANSWER: quick(answer=0.0),
-    Act.INVALID: quick(answer=0.0, invalid=1.0),
-    Act.UNREACHABLE: quick(answer=0.0, unreachable=1.0),
-    Act.TALK_ON: quick(talk=Span(60, 60)),
-    Act.REFUSE: quick(faults=Faults(refuse_400=1)),
-    Act.THROTTLE: quick(faults=Faults(refuse_429=1)),
-    Act.ERROR_AFTER: quick(faults=Faults(error_after=1)),
-    Act.RESET_AFTER: quick(faults=Faults(reset_after=1)),
-    Act.HANG_AFTER: quick(faults=Faults(hang_after=1)),
-    Act.GARBAGE_AFTER: quick(faults=Faults(garbage_after=1)),
+HARNESSES: Mapping[str, Callable[[], AbstractAsyncContextManager[Harness]]] = {
+    "simulated": simulated.harness,
+    "example": example.harness,
 }
+"""One line for each adapter. Each harness is opened for one case."""
+
+EXEMPT: Mapping[str, Mapping[Act, str]] = {}
+"""Kind → what its provider cannot do → why. The same reasons stand in the table of adapters/README.md."""
+
+AS_THEY_COME = frozenset({"simulated"})
+"""Kinds whose fakes cannot repeat and reverse callbacks: they have none, or deliver them themselves."""
+
+UNORDERED = ("judges_human", "judges_busy", "phases_go_forward", "a_look_up_repeats_the_callbacks")
+"""Cases that must hold, too, when callbacks come twice and in reverse."""
 
 
-class SimulatedHarness:
-    patience = 5.0
-
-    def __init__(self, running: Carrier, listening: Ear) -> None:
-        self.acts = frozenset({*ACTS, Act.DOWN})
-        self._carrier, self._ear = running, listening
-        self._url = running.url
-        self._calls = 0
-
-    def adapter(self) -> TelephonyAdapter:
-        return adapter(self._url, timeout=0.5)
-
-    def call(self, attempt: str) -> Call:
-        self._calls += 1
-        return changed(
-            call(attempt, f"+49301234{self._calls:03}", callback_url=self._ear.url, start_in=5), variables={"name": "Ü"}
-        )
-
-    async def act(self, act: Act) -> None:
-        self._url = NOBODY if act is Act.DOWN else self._carrier.url
-        if act is not Act.DOWN:
-            self._carrier.script = ACTS[act]
-
-    def requests(self, attempt: str) -> int:
-        return self._carrier.requests[attempt]
-
-    async def events(self, adapter: TelephonyAdapter, attempt: str, until: Phase) -> list[CallEvent]:
-        async with asyncio.timeout(self.patience):
-            while True:
-                heard = len(self._ear.hooks)
-                told = [event for hook in self.hooks(attempt) for event in adapter.receive(hook)[0]]
-                if until in {event.phase for event in told}:
-                    return told
-                await self._ear.until(heard + 1)
-
-    def hooks(self, attempt: str) -> list[Hook]:
-        return [hook for hook in self._ear.hooks if msgspec.json.decode(hook.body)["attempt"] == attempt]
+@pytest.mark.parametrize(
+    ("kind", "case"),
+    [
+        pytest.param(kind, case, id=f"{kind}-{case.name}")
+        for kind in HARNESSES
+        for case in CASES
+        if not case.needs & EXEMPT.get(kind, {}).keys()
+    ],
+)
+async def test_it_keeps_the_law(kind: str, case: Case) -> None:
+    async with HARNESSES[kind]() as harness:
+        assert case.exempt(harness) == ""
+        await case.run(harness)
 
 
-@pytest.fixture
-async def harness() -> AsyncIterator[SimulatedHarness]:
-    async with ear() as listening, carrier() as running:
-        yield SimulatedHarness(running, listening)
+@pytest.mark.parametrize("kind", HARNESSES)
+async def test_it_is_exempt_only_from_what_its_provider_cannot_do(kind: str) -> None:
+    exempt = EXEMPT.get(kind, {})
+    assert all(reason.strip() for reason in exempt.values())
+    async with HARNESSES[kind]() as harness:
+        assert harness.acts == frozenset(Act) - exempt.keys()
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-async def test_the_simulated_adapter_keeps_the_law(case: Case, harness: SimulatedHarness) -> None:
-    assert case.exempt(harness) == ""
-    await case.run(harness)
+@pytest.mark.parametrize("kind", [kind for kind in HARNESSES if kind not in AS_THEY_COME])
+@pytest.mark.parametrize("name", UNORDERED)
+async def test_it_keeps_the_law_when_callbacks_come_twice_and_backwards(kind: str, name: str) -> None:
+    case = next(case for case in CASES if case.name == name)
+    async with HARNESSES[kind]() as harness:
+        assert isinstance(harness, ProviderHarness) and isinstance(harness.provider, FakeProvider)
+        harness.provider.repeats, harness.provider.backwards = 2, True
+        await case.run(harness)

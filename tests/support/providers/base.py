@@ -1,0 +1,153 @@
+"""A provider over HTTP that does not exist, to be made one of a kind.
+
+A provider's fake subclasses `FakeProvider` and adds what is its own: how a placement is read and answered, how a refusal looks,
+look-ups, hang-ups, callbacks and their signature. The base makes answers go wrong on the wire and delivers the callbacks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from abc import abstractmethod
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import aiohttp
+from aiohttp import web
+
+from adapters.conformance import Act
+from tests.support.providers.calls import FakeCall, FakeCarrier, Order, Stage
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """One POST to our side. An empty `url` is that of the call, or of the provider."""
+
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    url: str = ""
+
+
+class FakeProvider(FakeCarrier):
+    """Used inside `async with`; listens at `url`, a free port of the loopback."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.repeats = 1
+        """How often each callback is sent."""
+        self.backwards = False
+        """Whether the callbacks of a call are held back until it is over, and sent in reverse."""
+        self._held: defaultdict[str, list[Callback]] = defaultdict(list)
+
+    # What a provider's own fake fills in.
+
+    @abstractmethod
+    def routes(self) -> Sequence[web.RouteDef]:
+        """Its API; placements are `web.post(path, self.place)`."""
+
+    @abstractmethod
+    def authorized(self, request: web.Request) -> bool:
+        """Whether the key is right; else the answer is 401."""
+
+    @abstractmethod
+    async def order(self, request: web.Request) -> Order:
+        """Read a placement, as strictly as the provider does; whatever it raises is answered 500."""
+
+    @abstractmethod
+    async def accepted(self, call: FakeCall) -> web.Response:
+        """The answer to a placement."""
+
+    @abstractmethod
+    def refused(self, order: Order) -> web.Response:
+        """A definite no."""
+
+    def throttled(self, order: Order) -> web.Response:
+        """Too many requests."""
+        return web.json_response({"error": "too many requests"}, status=429, headers={"Retry-After": "1"})
+
+    def callbacks(self, call: FakeCall, stage: Stage) -> Sequence[Callback]:
+        """What is told of a stage, signed. Nothing by default: for one that speaks by socket, which overrides `tell`."""
+        return ()
+
+    # What every fake does.
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), timeout=aiohttp.ClientTimeout(total=10))
+        app = web.Application(middlewares=[self._guard()])
+        app.router.add_routes(self.routes())
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        try:
+            await self.close()
+        finally:
+            await self._runner.cleanup()
+            await self._session.close()
+
+    async def place(self, request: web.Request) -> web.StreamResponse:
+        """The handler of placements."""
+        order = await self.order(request)
+        self.requests[order.attempt] += 1
+        if self.act is Act.REFUSE:
+            return self.refused(order)
+        if self.act is Act.THROTTLE:
+            return self.throttled(order)
+        call = self.begin(order)
+        match self.act:
+            case Act.ERROR_AFTER:
+                return web.json_response({"error": "internal"}, status=503)
+            case Act.GARBAGE_AFTER:
+                return web.Response(status=200, body=b"<html>welcome</html>", content_type="text/html")
+            case Act.RESET_AFTER:
+                _reset(request)
+                return web.Response(status=500)
+            case Act.HANG_AFTER:
+                await asyncio.sleep(60)
+        return await self.accepted(call)
+
+    async def tell(self, call: FakeCall, stage: Stage) -> None:
+        if self.backwards:
+            self._held[call.ref].extend(self.callbacks(call, stage))
+        else:
+            await self._send(call, self.callbacks(call, stage))
+
+    async def told_all(self, call: FakeCall) -> None:
+        await self._send(call, self._held.pop(call.ref, [])[::-1])
+
+    async def _send(self, call: FakeCall, news: Sequence[Callback]) -> None:
+        for callback in news:
+            url = callback.url or call.order.callback_url or self.webhook_url
+            for _ in range(self.repeats):
+                self.told.append((call.order.attempt, path_of(url), callback.body))
+                async with self._session.post(url, data=callback.body, headers=callback.headers) as response:
+                    await response.read()
+
+    def _guard(self) -> Any:
+        @web.middleware
+        async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+            if not self.authorized(request):
+                return web.json_response({"error": "unauthorized"}, status=401)
+            return await handler(request)
+
+        return guard
+
+
+def path_of(url: str) -> str:
+    """Path and query, without the first slash."""
+    return url.split("/", 3)[-1]
+
+
+def _reset(request: web.Request) -> None:
+    """Break the connection with a reset instead of an orderly end."""
+    if (transport := request.transport) is not None:
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
