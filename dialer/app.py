@@ -219,6 +219,12 @@ def ticker_of(h: House, report: Callable[[Exception], None], took: Callable[[flo
     return Ticker(book_of(h), h.bell, h.clock, own.tick_seconds, report, rates, own.claim_limit, took)
 
 
+def round_took(seconds: float) -> None:
+    """What is told of a round of the scheduler."""
+    metrics.ROUND_SECONDS.observe(seconds)
+    log.debug("a round took %.4f s", seconds)
+
+
 def _tick_failed(fault: Exception) -> None:
     metrics.FAILURES.labels("tick").inc()
     log.error("a tick failed and is tried again: %r", fault, exc_info=fault)
@@ -229,7 +235,7 @@ async def run_scheduler(settings: Settings) -> None:
     own = settings.scheduler
     gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])
     async with house(settings) as h, health.serving("scheduler.health_port", own.health_port, h.ready):
-        ticker = ticker_of(h, _tick_failed, metrics.ROUND_SECONDS.observe)
+        ticker = ticker_of(h, _tick_failed, round_took)
         sweeper = Sweeper(h.database.pool, h.settler, h.follower, h.ringer, h.clock)
         await h.declare()
         duties = Duties()
