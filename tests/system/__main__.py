@@ -1,7 +1,8 @@
 """`make chaos`: break things on purpose with real processes, judge by the carrier's journal and the database, print one table.
 
 ARGS names scenarios by number (all by default), and cases of one as 1:K3; --seed N, --scale 0.1 for a small run, whose rows are
-printed and not kept. `--list` says what there is.
+printed and not kept. `--contacts N` is for a scenario that is about a great number of them (30), whatever the scale. `--list`
+says what there is.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ def main() -> int:
     parser.add_argument("scenarios", nargs="*", help="numbers, or number:case; all by default")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--scale", type=float, default=1.0, help="1 = the full run; a smaller one is not kept")
+    parser.add_argument("--contacts", type=int, help="how many, of a scenario that is about a great number of them")
     parser.add_argument("--list", action="store_true")
     asked = parser.parse_args()
     if asked.list:
@@ -33,10 +35,16 @@ def main() -> int:
         if not number.isdigit() or int(number) not in KNOWN:
             parser.error(f"no such scenario: {each}; there are {', '.join(map(str, KNOWN))}")
         cases[int(number)] += [case] if case else []
+    if asked.contacts is not None:
+        if unfit := [number for number in cases if not KNOWN[number].sized]:
+            sized = ", ".join(str(number) for number, scenario in KNOWN.items() if scenario.sized)
+            parser.error(f"--contacts is not for {', '.join(map(str, unfit))}; name scenario {sized}")
+        if asked.contacts < 1:
+            parser.error(f"--contacts is {asked.contacts}; name 1 or more")
     said, began = run_of(sys.argv[1:], asked.seed), time.monotonic()
     print(heading(), flush=True)
     rows = []
-    for found in run_all(parts_of(cases, asked.seed, asked.scale)):
+    for found in run_all(parts_of(cases, asked.seed, asked.scale, asked.contacts)):
         for each in found:
             print(line(each, said), flush=True)
         if asked.scale >= 1 and (kept := [each for each in found if each.kept]):

@@ -42,6 +42,8 @@ class Task:
     scale: float = 1.0
     only: Sequence[str] = ()
     """The cases to run (K1, …); none = all."""
+    contacts: int | None = None
+    """How many contacts were asked for, of a scenario that is `sized`; None = as `scale` says."""
     say: Callable[[str], None] = field(default=lambda text: None)
 
     def scaled(self, full: int, least: int = 1) -> int:
@@ -68,6 +70,8 @@ class Scenario:
     beside: Mapping[str, float] = field(default_factory=dict)
     """Which of its cases ("" where it has none) leave others room on the machine and measure no fraction of a second, and about
     how many minutes each lasts: these are run side by side, so that all fit into an hour."""
+    sized: bool = False
+    """Whether it can be asked for a number of contacts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +122,12 @@ class Row:
     """Whether it is written into the results; what ran in part is only printed."""
 
 
-def row(scenario: Scenario, case: str, found: Found, *, kills: int, passed: bool, notes: str = "") -> Row:
+def row(scenario: Scenario, case: str, found: Found, *, kills: int, passed: bool, notes: str = "", kept: bool = True) -> Row:
     said = [notes, *found.broken]
     said += [f"{found.leaked} slots leaked"] * bool(found.leaked) + [f"{found.unresolved} unresolved"] * bool(found.unresolved)
     counts = (found.dials, kills, found.duplicates, found.lost, found.over_cap, found.outside_window)
     cells = (*map(str, counts), _seconds(found.p95), _seconds(found.worst), "; ".join(filter(None, said)))
-    return Row(scenario.number, case, (title(scenario, case), *cells), passed)
+    return Row(scenario.number, case, (title(scenario, case), *cells), passed, kept)
 
 
 def told(scenario: Scenario, case: str, notes: str, *, passed: bool, kept: bool = True) -> Row:
@@ -131,9 +135,9 @@ def told(scenario: Scenario, case: str, notes: str, *, passed: bool, kept: bool 
     return Row(scenario.number, case, (title(scenario, case), *["–"] * 8, notes), passed, kept)
 
 
-def cannot(scenario: Scenario, why: str, case: str = "") -> Row:
+def cannot(scenario: Scenario, why: str, case: str = "", *, kept: bool = True) -> Row:
     """The row of a fault that cannot be produced here."""
-    return told(scenario, case, f"cannot be produced here: {why}", passed=False)
+    return told(scenario, case, f"cannot be produced here: {why}", passed=False, kept=kept)
 
 
 def title(scenario: Scenario, case: str) -> str:

@@ -32,6 +32,7 @@ class Part:
     cases: Sequence[str]
     seed: int
     scale: float
+    contacts: int | None = None
 
     @property
     def scenario(self) -> Scenario:
@@ -53,21 +54,22 @@ async def run(scenario: Scenario, task: Task) -> list[Row]:
     except Exception as fault:  # the others still have something to say
         cases = task.only or [""]
         _say(f"{', '.join(title(scenario, case) for case in cases)} broke off: {fault!r}")
-        return [told(scenario, case, f"broke off: {type(fault).__name__}", passed=False) for case in cases]
+        kept = task.contacts is None  # its row is that of the usual number
+        return [told(scenario, case, f"broke off: {type(fault).__name__}", passed=False, kept=kept) for case in cases]
 
 
 def rows_of(part: Part) -> list[Row]:
     began = time.monotonic()
-    rows = asyncio.run(run(part.scenario, Task(part.seed, part.scale, part.cases, _say)))
+    rows = asyncio.run(run(part.scenario, Task(part.seed, part.scale, part.cases, part.contacts, _say)))
     _say(f"{part.name}: {time.monotonic() - began:.0f} s")
     return rows
 
 
-def parts_of(asked: Mapping[int, Sequence[str]], seed: int, scale: float) -> list[Part]:
+def parts_of(asked: Mapping[int, Sequence[str]], seed: int, scale: float, contacts: int | None = None) -> list[Part]:
     parts = []
     for number, only in sorted(asked.items()):
         together = [[case for case in cases if not only or case in only] for cases in KNOWN[number].cases]
-        parts += [Part(number, cases, seed, scale) for cases in (filter(None, together) if together else [only])]
+        parts += [Part(number, cases, seed, scale, contacts) for cases in (filter(None, together) if together else [only])]
     return parts
 
 

@@ -54,6 +54,10 @@ def brief(**changes: object) -> Script:
     return quick(**(shares | spans | changes))
 
 
+class NoRoom(Exception):
+    """The stores would not fit on this disk."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """What runs. `failpoints` is asked at each start of a role for what `DIALER_FAILPOINTS` shall be (role's name → value); `env`
@@ -74,6 +78,8 @@ class Layout:
     """Where the roles' code is; None = here."""
     fresh: bool = False
     """Roles are interpreters of their own, with `env` from their first instruction on."""
+    room: int = 0
+    """Bytes that the stores will need beyond what is usual: where they lie is chosen by it. Raises `NoRoom`."""
     disk: int = 0
     """Bytes of the disk that the stores lie on, at `Stage.disk`; 0 = on the common one. Raises `CannotMount`."""
     postgres_env: Mapping[str, str] = field(default_factory=dict)
@@ -194,8 +200,10 @@ class Stage:
 async def stage(layout: Layout, task: Task) -> AsyncIterator[Stage]:
     """Everything runs and the API is ready. What the roles said is shown when the scenario fails with an exception."""
     async with AsyncExitStack() as stack:
-        directory = Path(mkdtemp(prefix="dialer-chaos-", dir=quickest()))
+        directory = Path(mkdtemp(prefix="dialer-chaos-", dir=quickest(layout.room)))
         stack.callback(shutil.rmtree, directory, ignore_errors=True)
+        if (free := shutil.disk_usage(directory).free) < layout.room:
+            raise NoRoom(f"{layout.room / 1e9:.0f} GB are needed in {directory.parent}, {free / 1e9:.0f} are free: name a TMPDIR")
         if layout.disk:
             stack.enter_context(small_disk(directory / "stores", layout.disk))
             stack.enter_context(small_disk(directory / "stores" / "valkey", VALKEY_DISK))
