@@ -275,13 +275,14 @@ def explain(
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Why is it not dialling? What the campaign and its contacts wait for, and until when."""
+    """Why is it not dialling? What the campaign and its contacts wait for, until when, and what can be done about it."""
     from dialer.cli import explaining
     from dialer.flows.campaigns.survey import explain as explain_campaign
     from dialer.flows.campaigns.survey import explain_contact
 
     if contact is not None:
-        explaining.print_contact(_work(config, campaign, lambda c, team: explain_contact(c, team, campaign, contact)), json)
+        row = _work(config, campaign, lambda c, team: explain_contact(c, team, campaign, contact))
+        explaining.print_contact(row, campaign, json)
     else:
         explaining.print_campaign(_work(config, campaign, lambda c, team: explain_campaign(c, team, campaign)), json)
 

@@ -38,14 +38,17 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    table = Table(header_style="bold", box=None, pad_edge=False)
     for column in columns:
         numbers = all(isinstance(row[columns.index(column)], int | float) for row in rows) and bool(rows)
         table.add_column(column, justify="right" if numbers else "left", overflow="fold")
     for row in rows:
         table.add_row(*("" if value is None else _text(value) for value in row))
     # Whatever reads a pipe gets each row on one line.
-    Console(width=None if sys.stdout.isatty() else PIPE_COLUMNS).print(table)
+    console = Console(width=None if sys.stdout.isatty() else PIPE_COLUMNS)
+    if title is not None:
+        console.print(title, style="italic", highlight=False)  # not the table's own, which would be no wider than its columns
+    console.print(table)
 
 
 def progress_over(size: int, position: Callable[[], int], unit: str, *, silent: bool) -> Callable[[int], None] | None:

@@ -197,7 +197,7 @@ async def in_flight(on: Transaction, campaign: str, limit: int) -> list[Row]:
 async def one(on: Transaction, campaign: str, who: str) -> Row | None:
     """An enrolment by its own id or its contact's."""
     statement = written("""
-        select id, contact_id, status, outcome, attempts, next_attempt_at from campaign_contacts
+        select id, contact_id, status, outcome, reason, attempts, next_attempt_at from campaign_contacts
         where campaign_id = :campaign and (id = :who or contact_id = :who)""")
     return row_or_none(await on.execute(statement, {"campaign": campaign, "who": who}))
 

@@ -99,6 +99,17 @@ async def of_contacts(on: Transaction, enrolments: Collection[str], now: datetim
     return all_rows(await on.execute(statement, {"enrolments": list(enrolments), "now": now}))
 
 
+async def suppressions_of(on: Transaction, enrolment: str, now: datetime) -> list[Row]:
+    """The entries that hold for the number of an enrolment: `id`, `scope`, `reason`, `source`, `expires_at`."""
+    statement = written("""
+        select x.id, x.scope, x.reason, x.source, x.expires_at
+        from campaign_contacts t join suppressions x on x.phone_number = t.to_number
+        where t.id = :enrolment and (x.expires_at is null or x.expires_at > :now)
+          and (x.scope = 'global' or (x.scope = 'team' and x.team_id = t.team_id) or x.campaign_id = t.campaign_id)
+        order by x.id""")
+    return all_rows(await on.execute(statement, {"enrolment": enrolment, "now": now}))
+
+
 async def heads(on: Transaction, campaign: str) -> list[str]:
     """The enrolment of each lane that is due first: one look into the lanes' index for each."""
     statement = written("""

@@ -99,8 +99,8 @@ def _literal(value: Any) -> str:
 
 
 @asynccontextmanager
-async def open_desk(database: Database, redis_url: str) -> AsyncIterator[Desk]:
-    clock = ManualClock(MONDAY_NOON)
+async def open_desk(database: Database, redis_url: str, at: datetime = MONDAY_NOON) -> AsyncIterator[Desk]:
+    clock = ManualClock(at)
     hung_up: list[str] = []
     opened: list[Api] = []
 

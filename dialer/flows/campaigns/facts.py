@@ -48,13 +48,15 @@ GIVEN_UP = {
 @dataclass(frozen=True, slots=True)
 class Ground:
     """What holds for every contact of a campaign at one moment, and its row in the ledger. `most` calls at once are allowed while
-    nothing else runs; None = no limit. `probing`: only one call is let through, for a breaker is open for this reason."""
+    nothing else runs; None = no limit. `probing`: only one call is let through, for a breaker is open for this reason, and
+    this is its `cause`."""
 
     row: Mapping[str, Any]
     facts: Facts
     now: datetime
     most: int | None = None
     probing: Reason | None = None
+    cause: Cause | None = None
 
     def started(self, budget: int | None) -> Ground:
         """The same, as if a run of `budget` calls (None = unlimited) had just begun."""
@@ -92,7 +94,8 @@ async def ground_of(on: Transaction, campaign: str, trunks: Collection[str], now
     shown = None if any(n["free"] is None for n in numbers) else sum(max(n["free"], 0) for n in numbers)
     free = min((n for n in (row["free"], shown) if n is not None), default=None)
     held = await breakers.holding(on, [f"campaign:{campaign}", f"trunk:{row['trunk']}"])
-    waits = REASONS[Cause(held[0]["cause"])] if held else None
+    cause = Cause(held[0]["cause"]) if held else None
+    waits = None if cause is None else REASONS[cause]
     shut = waits is not None and not all(each["due"] for each in held)
     facts = Facts(
         campaign_status=CampaignStatus(row["status"]),
@@ -114,7 +117,7 @@ async def ground_of(on: Transaction, campaign: str, trunks: Collection[str], now
     )
     widest = None if any(n["most"] is None for n in numbers) else sum(n["most"] for n in numbers)
     most = min((n for n in (row["most"], widest) if n is not None), default=None)
-    return Ground(row, facts, now, most, waits)
+    return Ground(row, facts, now, most, waits, cause)
 
 
 def _shown_from(number: Mapping[str, Any], now: datetime) -> datetime:

@@ -13,11 +13,13 @@ from typing import Any
 
 from dialer.domain.errors import Conflict, NotFound
 from dialer.domain.forecast import Crowd, finish
-from dialer.domain.machine import FINAL_CAMPAIGN
+from dialer.domain.machine import FINAL_CAMPAIGN, ContactStatus
 from dialer.domain.preflight import Go, Never, Reason, Verdict, Wait, preflight
+from dialer.flows.campaigns.causes import cause_of, cause_of_contact
 from dialer.flows.campaigns.facts import GIVEN_UP, Ground, caps_by_place, facts_of_crowd, ground_of
 from dialer.flows.campaigns.look import alive, found
 from dialer.flows.campaigns.means import Looking
+from dialer.flows.campaigns.members import NOT_CALLED
 from dialer.flows.campaigns.waiting import campaign_waits, contacts_wait, line_of
 from dialer.store import dashboard, enrolments, obstacles
 from dialer.store.places import place_of
@@ -109,7 +111,7 @@ async def preflight_of(means: Looking, team: str, campaign: str) -> Preflight:
         blocked_by_reason=blocked,
         never_callable=sum(each.contacts for each in never),
         never_by_rule=_merged(never),
-        under_way=sum(t["n"] for t in tallies if t["status"] in ("queued", "calling")),
+        under_way=_under_way(tallies),
         done=sum(n for reason, n in ended if reason is None),
         estimate=estimate,
     )
@@ -126,14 +128,27 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """`contacts` that are not called any more, by their `status` and the ledger's word for why."""
+
+    status: str
+    reason: str | None
+    contacts: int
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a campaign is not dialling: what itself waits for, its waiting contacts by what they wait for, and, where some wait for
-    a free slot, which limit it is that they wait for."""
+    """Why a campaign is not dialling: what itself waits for (`detail`: what exactly, where that may be several things), its
+    waiting contacts by what they wait for, where some wait for a free slot which limit it is that they wait for, how many
+    contacts are `under_way` to the end of a call, and those that are called no more."""
 
     campaign: Mapping[str, Any]
     waiting_for: Mapping[str, Any] | None
+    detail: str | None
     groups: tuple[Group, ...]
     limit: Limit | None
+    under_way: int
+    endings: tuple[Ending, ...]
 
 
 async def explain(means: Looking, team: str, campaign: str) -> Explanation:
@@ -145,12 +160,16 @@ async def explain(means: Looking, team: str, campaign: str) -> Explanation:
         judged = await _judged(on, ground)
         line = await line_of(means, ground)
         limit = await _limit(on, ground, len(line.next))
+        detail = None if waits is None else await cause_of(on, ground, waits)
+        tallies = await enrolments.tallies(on, campaign)
+        endings = tuple(Ending(e["status"], e["reason"], e["n"]) for e in await obstacles.endings(on, campaign))
     groups = [_group(verdict, crowd["n"]) for crowd, verdict in judged]
     free = sum(each.contacts for each in groups if each.reason is None)
     first = min(len(line.next), free)
     stand = [Group(None, first), Group(line.others, free - first), *(each for each in groups if each.reason is not None)]
     merged = _merged([each for each in stand if each.contacts])
-    return Explanation(row, waits, merged, limit if any(g.reason is Reason.NO_FREE_SLOT for g in merged) else None)
+    reached = limit if any(g.reason is Reason.NO_FREE_SLOT for g in merged) else None
+    return Explanation(row, waits, detail, merged, reached, _under_way(tallies), endings)
 
 
 async def _limit(on: Transaction, ground: Ground, first: int) -> Limit | None:
@@ -168,16 +187,24 @@ async def _limit(on: Transaction, ground: Ground, first: int) -> Limit | None:
 
 
 async def explain_contact(means: Looking, team: str, campaign: str, who: str) -> Mapping[str, Any]:
-    """One contact of the campaign, by its own id or its enrolment's: `id`, `contact_id`, `status`, `outcome`, `attempts`,
-    `next_attempt_at` and `waiting_for`. Raises `NotFound`."""
+    """One contact of the campaign, by its own id or its enrolment's: `id`, `contact_id`, `status`, `outcome`, `reason` (the
+    ledger's word for why it stands so), `attempts`, `next_attempt_at`, `campaign_status`, `waiting_for`, and as `detail` what
+    exactly that is, where it may be several things. Raises `NotFound`."""
     async with reading(means.database) as on:
-        await found(on, team, campaign)
+        status = (await found(on, team, campaign))["status"]
         row = await enrolments.one(on, campaign, who)
         if row is None:
             raise NotFound(f"contact {who}: is not in the campaign {campaign}; list its contacts to find the id.")
         ground = await ground_of(on, campaign, means.trunks, means.clock.now())
-        waits = await contacts_wait(on, means, ground, [row["id"]]) if row["status"] in ("pending", "skipped", "failed") else {}
-    return {**row, "waiting_for": waits.get(row["id"])}
+        waits = (await contacts_wait(on, means, ground, [row["id"]]))[row["id"]] if row["status"] in NOT_CALLED else None
+        detail = None
+        if waits is not None and (row["status"] == ContactStatus.PENDING or waits["reason"] == Reason.SUPPRESSED):
+            detail = await cause_of_contact(on, ground, row["id"], waits)
+        return {**row, "campaign_status": status, "waiting_for": waits, "detail": detail}
+
+
+def _under_way(tallies: Sequence[Mapping[str, Any]]) -> int:
+    return sum(t["n"] for t in tallies if t["status"] in ("queued", "calling"))
 
 
 async def _judged(on: Transaction, ground: Ground) -> list[tuple[Mapping[str, Any], Verdict]]:
