@@ -222,5 +222,6 @@ async def change(id: str, body: ContactChange, caller: Writer, context: Context)
 
 @router.delete("/contacts/{id}", summary="Delete a contact that waits in no unfinished campaign")
 async def delete(id: str, caller: Writer, context: Context) -> Answer:
+    """A "no" outlives the contact: the numbers of one who said it are suppressed for the team."""
     await contacts.erase(context, caller.team_id, caller.actor, id)
     return Answer()

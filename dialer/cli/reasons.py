@@ -90,9 +90,9 @@ AFTER: Final[Mapping[str, str]] = {
 }
 """What can be done for those who are not called any more, by the ledger's word."""
 
-_AGAIN: Final = "take it out of the campaign and enrol it anew; if it was called in this campaign, enrol it in another one"
+_AGAIN: Final = "take the contact out of the campaign and enrol it anew; one that was called in it, in another campaign"
 _ONCE_MORE: Final = "`dialer campaign callback {campaign} CONTACT --at TIME` calls it once more"
-_ELSEWHERE: Final = "enrol it in another campaign, for this one is over"
+_ELSEWHERE: Final = "enrol the contact in another campaign, for this one is over"
 
 
 def said(reason: str, until: object, rule: str | None, own: str = "campaign") -> str:

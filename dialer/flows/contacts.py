@@ -17,7 +17,7 @@ from dialer.domain.phone import phone_of
 from dialer.flows import custom_fields
 from dialer.flows.campaigns.means import Means
 from dialer.flows.returned import refuse_returned
-from dialer.store import audit, callability, campaigns, contacts, teams
+from dialer.store import audit, callability, campaigns, contacts, suppressions, teams
 from dialer.store.contacts import Filter
 from dialer.store.database import Database
 from dialer.store.places import place_set_ids
@@ -138,19 +138,27 @@ async def change(means: Means, team_id: str, actor: str, contact_id: str, values
 
 
 async def erase(means: Means, team_id: str, actor: str, contact_id: str) -> None:
-    """Delete a contact; where past calls refer to it, what they say of the person is emptied. Raises NotFound, Conflict."""
+    """Delete a contact; where past calls refer to it, what they say of the person is emptied. A "no" stays: the numbers of a
+    contact who said it are suppressed for the team. Raises NotFound, Conflict."""
     async with reading(means.database) as on:
         if await contacts.find(on, team_id, contact_id) is None:
             raise _unknown(contact_id)
     nowhere = await _placed(means.database, {})
     now = means.clock.now()
     async with transaction(means.database, actor) as on:
-        if await contacts.lock(on, team_id, contact_id) is None:
+        locked = await contacts.lock(on, team_id, contact_id)
+        if locked is None:
             raise _unknown(contact_id)
         if number := await contacts.open_enrolments(on, contact_id):
             raise Conflict(f"The contact waits or is being called in {number} unfinished campaign(s); remove it there first.")
+        numbers = {locked["phone"], locked["phone_secondary"]} - {None} if locked["do_not_call"] else set()
+        if numbers:
+            await suppressions.put_for_ever(on, team_id, numbers, "do not call", "contact deleted")
         await contacts.remove(on, contact_id, {**ERASED, **nowhere, "deleted_at": now, "updated_at": now})
         await audit.record(on, team_id=team_id, actor=actor, action="contact.erased", entity_id=contact_id)
+    if not numbers:
+        return
+    await means.pause(FENCE_SECONDS)  # other contacts may have them
 
 
 async def _hold(on: Transaction, team_id: str, contact_id: str, *, waiting: bool) -> tuple[callability.Held, Row]:

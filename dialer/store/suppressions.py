@@ -50,6 +50,19 @@ async def put(on: Transaction, entry: Entry) -> Row:
     return one_row(await on.execute(statement.returning(suppressions)))
 
 
+async def put_for_ever(on: Transaction, team: str, numbers: Collection[str], reason: str, source: str) -> None:
+    """Add an entry of the team for each of these numbers that never ends; one that there is keeps its reason and source, and ends
+    no more."""
+    rows = [{"scope": "team", "team_id": team, "phone_number": n, "reason": reason, "source": source} for n in sorted(numbers)]
+    statement = insert(suppressions).values(rows)
+    await on.execute(
+        statement.on_conflict_do_update(
+            index_elements=["phone_number", "scope", text("coalesce(team_id, '')"), text("coalesce(campaign_id, '')")],
+            set_={"expires_at": None},
+        )
+    )
+
+
 async def listing(
     on: Transaction,
     team: str | None,

@@ -321,7 +321,7 @@ async def it_was_called_as_often_as_may_be(desk: Desk) -> Shown:
     campaign = await made(desk, people, maxAttemptsPerContact=1)
     await desk.run(campaign)
     await end_all(desk, Outcome.BUSY)
-    return Shown(campaign, who, said=("all attempts are used up", "enrol it in another campaign, for this one is over"))
+    return Shown(campaign, who, said=("all attempts are used up", "enrol the contact in another campaign, for this one is over"))
 
 
 @shows(Reason.QUARANTINED)

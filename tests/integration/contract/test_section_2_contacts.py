@@ -235,6 +235,25 @@ async def test_delete_is_allowed_for_skipped_ones_and_for_those_in_a_deleted_dra
         assert (await desk.api.delete(f"{CONTACTS}/{person}")).json == {"success": True}
 
 
+async def test_a_no_outlives_the_contact(desk: Desk) -> None:
+    """Whoever has the number of somebody who said no and was deleted is not called; one who did not say it leaves no trace."""
+    [no] = await desk.people(1, do_not_call=True, phone_secondary="+493020200001")
+    [other] = await desk.people(1, phone="+493020300001")
+    ends = {"teamId": desk.api.team, "scope": "team", "phoneNumber": "+493020100001", "reason": "by mail"}
+    assert (await desk.api.post("/api/crm/suppressions", ends | {"expiresAt": "2026-02-01T10:00:00Z"})).status == 200
+    desk.api.waits.seconds.clear()
+    for person in (no, other):
+        assert (await desk.api.delete(f"{CONTACTS}/{person}")).json == {"success": True}
+    assert desk.api.waits.seconds == [FENCE_SECONDS]
+    kept = (await desk.api.get("/api/crm/suppressions", teamId=desk.api.team)).json["suppressions"]
+    assert {(s["phone_number"], s["scope"], s["reason"], s["expires_at"]) for s in kept} == {
+        ("+493020100001", "team", "by mail", None),
+        ("+493020200001", "team", "do not call", None),
+    }
+    campaign = (await desk.campaign(await desk.people(1), status="running"))["id"]
+    assert [row["waiting_for"]["reason"] for row in await desk.members(campaign)] == ["suppressed"]
+
+
 async def test_a_deleted_contact_is_gone_from_everywhere(desk: Desk, api: Api) -> None:
     [person] = await desk.people(1)
     await desk.campaign([person], status="cancelled")

@@ -23,6 +23,8 @@ def test_days_of_the_week_and_windows_of_single_days() -> None:
     window = rules(call_window_start="09:00", call_window_end="17:00", settings=own).hours.window
     usual, friday = (Hours.parse("09:00", "17:00"),), (Hours.parse("10:00", "12:00"), Hours.parse("22:00", "02:00"))
     assert window.weekly == (usual, (), (), (), friday, (), ())
+    extra = {"days_of_week": ["monday"], "day_windows": {"sunday": [{"start": "10:00", "end": "12:00"}], "monday": []}}
+    assert rules(settings=extra).hours.window.weekly == ((), (), (), (), (), (), (Hours.parse("10:00", "12:00"),))
 
 
 def test_the_window_is_read_in_the_contacts_zones_unless_the_campaign_says_otherwise() -> None:

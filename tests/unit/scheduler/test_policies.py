@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -181,6 +183,16 @@ def test_what_there_is_and_what_is_not_kept() -> None:
             check(id)
     for id in known():
         check(id)
+
+
+def test_the_readme_names_every_pack_with_its_version_its_day_and_its_states() -> None:
+    rows = [line for line in (Path(__file__).parents[3] / "README.md").read_text().splitlines() if line.startswith("| `us-")]
+    told = {row.split("`")[1]: row for row in rows}
+    assert told.keys() == {pack.id for pack in shipped()}
+    for pack in shipped():
+        assert f"| `{pack.version}`, {pack.effective_from} |" in told[pack.id]
+        named = set(re.findall(r"\b[A-Z]{2}\b", told[pack.id]))
+        assert named == {rule.name for rule in pack.rules} - {""}
 
 
 @pytest.fixture
