@@ -357,12 +357,13 @@ class EngineRules(RuleBasedStateMachine):
         """Released just before the last call of a window may start, taken up just after."""
         now = self.w.moment.now()
         halves = (now.replace(minute=0, second=0, microsecond=0) + timedelta(minutes=30 * n) for n in range(2, 50))
-        before = timedelta(seconds=1)
+        before, early = timedelta(seconds=1), judge.MARGIN + timedelta(seconds=0.7)
+        to_come = [at for at in halves if at - early >= now]
         shuts = next(
-            (at for at in halves if any(a and not b for a, b in zip(self._open(at - before), self._open(at), strict=True))), None
+            (at for at in to_come if any(a and not b for a, b in zip(self._open(at - before), self._open(at), strict=True))), None
         )
         if shuts is not None:
-            self.wait((shuts - now).total_seconds() - judge.MARGIN.total_seconds() - 0.7)
+            self.wait((shuts - early - now).total_seconds())
             self.tick(p, "")
             self.laws()
             self.wait(waits)

@@ -61,6 +61,7 @@ class Moment(ManualClock):
 
     async def pass_by(self, pool: Pool, seconds: float) -> None:
         """Let `seconds` pass, 0 or more; afterwards the database knows what time it is."""
+        assert seconds >= 0, "time goes on"
         end = self.monotonic() + seconds
         while self._alarms and self._alarms[0][0] <= end:
             due, _, alarm = heapq.heappop(self._alarms)
