@@ -25,56 +25,59 @@ from tests.support.ledger import Seed, seed
 NO = {
     "do_not_call": (
         "update contacts set do_not_call = true where id = (select contact_id from call_attempts where id = $1)",
-        ("skipped", "do_not_call"),
+        ("skipped", "do_not_call", "do_not_call"),
     ),
     "team suppression": (
         """insert into suppressions (scope, team_id, phone_number)
            select 'team', team_id, to_number from call_attempts where id = $1""",
-        ("skipped", "do_not_call"),
+        ("skipped", "do_not_call", "suppressed"),
     ),
     "global suppression": (
         "insert into suppressions (scope, phone_number) select 'global', to_number from call_attempts where id = $1",
-        ("skipped", "do_not_call"),
+        ("skipped", "do_not_call", "suppressed"),
     ),
     "campaign suppression": (
         """insert into suppressions (scope, team_id, campaign_id, phone_number)
            select 'campaign', team_id, campaign_id, to_number from call_attempts where id = $1""",
-        ("skipped", "do_not_call"),
+        ("skipped", "do_not_call", "suppressed"),
     ),
     "pause": (
         """update campaigns set status = 'paused', pause_reason = 'user'
            where id = (select campaign_id from call_attempts where id = $1)""",
-        ("pending", None),
+        ("pending", None, "paused"),
     ),
     "cancel": (
         """update campaigns set status = 'cancelled', completed_at = now()
            where id = (select campaign_id from call_attempts where id = $1)""",
-        ("pending", None),
+        ("pending", None, "ended"),
     ),
     "another window": (
         """update campaigns set call_window_start = '03:00', call_window_end = '03:10', rules_version = rules_version + 1
            where id = (select campaign_id from call_attempts where id = $1)""",
-        ("pending", None),
+        ("pending", None, "window"),
     ),
     "caller ID taken away": (
         "update phone_numbers set status = 'inactive' where id = (select number_id from call_attempts where id = $1)",
-        ("pending", None),
+        ("pending", None, "caller_ids_exhausted"),
     ),
     "caller ID rests": (
         """update phone_numbers set resting_until = now() + interval '1 hour', resting_reason = 'blocked'
            where id = (select number_id from call_attempts where id = $1)""",
-        ("pending", None),
+        ("pending", None, "caller_ids_exhausted"),
     ),
     "assistant switched off": (
         "update assistants set outbound_enabled = false where id = (select assistant_id from call_attempts where id = $1)",
-        ("pending", None),
+        ("pending", None, "trunk_config"),
     ),
-    "window over": ("update call_attempts set not_after = now() - interval '1 second' where id = $1", ("pending", None)),
+    "window over": ("update call_attempts set not_after = now() - interval '1 second' where id = $1", ("pending", None, "stale")),
     "cap lowered": (
         "update scopes set cap = 0 where key = (select 'campaign:' || campaign_id from call_attempts where id = $1)",
-        ("pending", None),
+        ("pending", None, "stale"),
     ),
-    "claim too old": ("update call_attempts set claimed_at = now() - interval '3 seconds' where id = $1", ("pending", None)),
+    "claim too old": (
+        "update call_attempts set claimed_at = now() - interval '3 seconds' where id = $1",
+        ("pending", None, "stale"),
+    ),
 }
 
 
@@ -84,7 +87,7 @@ async def released(e: Engine, s: Seed) -> list[Claimed]:
 
 @pytest.mark.parametrize("no", NO)
 async def test_after_a_no_nothing_is_dialled(database_url: str, redis_url: str, no: str) -> None:
-    statement, (status, outcome) = NO[no]
+    statement, (status, outcome, reason) = NO[no]
     async with engine(database_url, redis_url, quick(), running=False) as e:
         s = await seed(e.pool, contacts=1)
         [claimed] = await released(e, s)
@@ -93,7 +96,8 @@ async def test_after_a_no_nothing_is_dialled(database_url: str, redis_url: str, 
         assert not e.carrier.journal.entries
         row = await e.pool.fetchrow("select status, outcome, attempts from campaign_contacts")
         assert (row["status"], row["outcome"], row["attempts"]) == (status, outcome, 0)
-        assert await e.pool.fetchval("select state from call_attempts") == AttemptState.RECALLED
+        told = tuple(await e.pool.fetchrow("select state, reason from call_attempts"))
+        assert told == (AttemptState.RECALLED, reason)
         await laws_hold(e.pool)
 
 

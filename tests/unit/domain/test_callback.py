@@ -42,14 +42,16 @@ def wish(hours: float, missed: Missed = Missed.RETRY_NORMALLY, tolerance: timede
 
 situations = st.builds(
     Situation,
-    status=st.sampled_from(ContactStatus),
+    status=st.one_of(st.just(ContactStatus.PENDING), st.sampled_from(ContactStatus)),
     outcome=st.one_of(st.none(), st.sampled_from(Disposition)),
-    number=st.one_of(st.none(), st.just("+12125550142")),
+    number=st.sampled_from(["+12125550142"] * 4 + [None]),
     place=st.sampled_from([somewhere(), somewhere("America/New_York"), somewhere("America/New_York", "Europe/Berlin")]),
-    do_not_call=st.sampled_from([False, False, False, True]),
-    suppressed_until=st.one_of(st.none(), st.just(ALWAYS), st.integers(-9, 99).map(lambda hours: NOW + timedelta(hours=hours))),
-    over=st.sampled_from([False, False, False, True]),
-    rules=st.sampled_from([DAY, rules(), None, rules(settings={"scheduled_end_at": "2026-03-06T00:00:00Z"})]),
+    do_not_call=st.sampled_from([False] * 7 + [True]),
+    suppressed_until=st.one_of(
+        st.none(), st.none(), st.just(ALWAYS), st.integers(-9, 99).map(lambda hours: NOW + timedelta(hours=hours))
+    ),
+    over=st.sampled_from([False] * 7 + [True]),
+    rules=st.sampled_from([DAY, DAY, rules(), None, rules(settings={"scheduled_end_at": "2026-03-06T00:00:00Z"})]),
     expires_at=st.one_of(st.none(), st.integers(1, 99).map(lambda hours: NOW + timedelta(hours=hours))),
 )
 wishes = st.builds(
