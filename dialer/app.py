@@ -236,7 +236,7 @@ async def run_scheduler(settings: Settings) -> None:
     gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])
     async with house(settings) as h, health.serving("scheduler.health_port", own.health_port, h.ready):
         ticker = ticker_of(h, _tick_failed, round_took)
-        sweeper = Sweeper(h.database.pool, h.settler, h.follower, h.ringer, h.clock)
+        sweeper = Sweeper(h.database, h.settler, h.follower, h.ringer, h.clock)
         await h.declare()
         duties = Duties()
         h.duties(duties)

@@ -133,7 +133,8 @@ async def change(means: Means, team_id: str, actor: str, contact_id: str, values
         changed = await _found(on, team_id, contact_id)
     if moves or stops:
         await means.pause(FENCE_SECONDS)
-        await means.ringer.wake({*held.scopes, *await refuse_returned(means, actor, [contact_id] if stops else [])})
+        back = await refuse_returned(database, means.clock.now(), actor, [contact_id] if stops else [])
+        await means.ringer.wake({*held.scopes, *back})
     return changed
 
 

@@ -9,21 +9,24 @@ decision to its writing; what takes longer, the dial finds. Of a long list only 
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 
-from dialer.flows.campaigns.means import Means
 from dialer.store import callability, campaigns
+from dialer.store.database import Database
 from dialer.store.transaction import transaction
 
 
-async def refuse_returned(means: Means, actor: str, contacts: Collection[str], *, for_all: bool = False) -> list[str]:
+async def refuse_returned(
+    database: Database, now: datetime, actor: str, contacts: Collection[str], *, for_all: bool = False
+) -> list[str]:
     """Skip those of these contacts who wait although they may never be called; the scopes that were locked. `for_all`: the
     contacts may be of any team."""
     if not contacts:
         return []
-    async with transaction(means.database, actor, for_all=for_all) as on:
+    async with transaction(database, actor, for_all=for_all) as on:
         where = await callability.waiting_in(on, contacts)
         if not where:
             return []
         scopes = await campaigns.lock_with_queued(on, where)
-        await callability.refuse_waiting(on, contacts, where, means.clock.now())
+        await callability.refuse_waiting(on, contacts, where, now)
     return scopes

@@ -241,7 +241,8 @@ class _Import:
             )
             result = promised(ListResult(**counts, errors=tuple(self.errors)))
         await self.means.pause(FENCE_SECONDS)
-        self.scopes.update(await refuse_returned(self.means, self.actor, self.calling, for_all=self.where.team is None))
+        now, for_all = self.means.clock.now(), self.where.team is None
+        self.scopes.update(await refuse_returned(self.means.database, now, self.actor, self.calling, for_all=for_all))
         return result
 
 

@@ -48,7 +48,8 @@ async def suppress(means: Means, actor: str, entry: Entry) -> Mapping[str, Any]:
         await audit.record(on, team_id=entry.team, actor=actor, action="suppression.added", entity_id=row["id"], detail=detail)
         promised(row)
     await means.pause(FENCE_SECONDS)
-    await means.ringer.wake({*scopes, *await refuse_returned(means, actor, people, for_all=entry.team is None)})
+    back = await refuse_returned(means.database, means.clock.now(), actor, people, for_all=entry.team is None)
+    await means.ringer.wake({*scopes, *back})
     return row
 
 

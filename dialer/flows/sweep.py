@@ -1,9 +1,9 @@
 """Sweep: the safety net under everything that is said only once. Reads the ledger, asks nobody outside.
 
-Recalls what was claimed and not placed, makes endings of what is written but was not followed, starts campaigns whose hour has
-come and pauses those whose end has come, answers who asked in a call to be called back, gives up callbacks whose time is over,
-lets contacts expire, rests campaigns that are done and caller IDs that are blocked, cancels direct calls that were not made,
-forgets old receipts, works out where second numbers ring of which nobody knows it, and recounts.
+Recalls what was claimed and not placed, makes endings of what is written but was not followed, takes out who opted out in a call,
+starts campaigns whose hour has come and pauses those whose end has come, answers who asked in a call to be called back, gives up
+callbacks whose time is over, lets contacts expire, rests campaigns that are done and caller IDs that are blocked, cancels direct
+calls that were not made, forgets old receipts, works out where second numbers ring of which nobody knows it, and recounts.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ import logging
 
 from dialer.flows.callbacks import Callbacks
 from dialer.flows.follow import Follower
+from dialer.flows.opt_outs import OptOuts
 from dialer.flows.recall import refuse
 from dialer.flows.reputation import judge_numbers
 from dialer.flows.ring import Ringer
 from dialer.flows.second_numbers import place_second_numbers
 from dialer.flows.settle import Settler
 from dialer.store import attempts, claims, direct, receipts, recount
-from dialer.store.database import Pool
+from dialer.store.database import Database
 from dialer.telemetry import metrics
 from scheduler.clock import Clock
 
@@ -29,13 +30,14 @@ log = logging.getLogger(__name__)
 
 
 class Sweeper:
-    def __init__(self, pool: Pool, settler: Settler, follower: Follower, ringer: Ringer, clock: Clock) -> None:
-        self._pool = pool
+    def __init__(self, database: Database, settler: Settler, follower: Follower, ringer: Ringer, clock: Clock) -> None:
+        self._pool = pool = database.pool
         self._settler = settler
         self._follower = follower
         self._ringer = ringer
         self._clock = clock
         self._callbacks = Callbacks(pool, ringer)
+        self._opt_outs = OptOuts(database, ringer, clock)
 
     async def sweep(self) -> None:
         """Once every few seconds."""
@@ -43,6 +45,7 @@ class Sweeper:
             self._ringer.doubt()
             await self._settler.settle_all(stale, refuse)
         await self._follower.refollow(await attempts.unheard(self._pool))
+        await self._opt_outs.withdraw()
         if self._clock.sure:
             await self._by_the_hour()
         live, unknown, _ = await attempts.vitals(self._pool, self._clock.now())

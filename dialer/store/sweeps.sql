@@ -208,3 +208,17 @@ update reputations r set unjudged = false, recent = case when w.forget then '' e
 -- Per number $1 id, $2 until when, $3 why.
 update phone_numbers n set resting_until = w.until, resting_reason = w.why
   from unnest($1::text[], $2::timestamptz[], $3::text[]) as w(id, until, why) where n.id = w.id
+
+-- name: opt_outs
+-- Opt-outs that were said more than $1 seconds ago and after which nobody has looked who waits, $2 at most, with everybody of the
+-- team who has that number.
+select o.attempt_id, array(
+    select a.contact_id union select p.id from contacts p
+      where p.team_id = a.team_id and (p.phone = a.to_number or p.phone_secondary = a.to_number)) as contacts
+from opt_outs o join call_attempts a on a.id = o.attempt_id
+where o.withdrawn_at is null and o.created_at < clock_timestamp() - make_interval(secs => $1)
+order by o.created_at limit $2
+
+-- name: opt_outs_withdrawn
+-- $1 attempt ids, $2 now.
+update opt_outs set withdrawn_at = $2 where attempt_id = any($1::text[]) and withdrawn_at is null

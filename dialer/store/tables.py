@@ -241,6 +241,10 @@ callback_asks = Table(
     *_born("created_at"), *_times("judged_at", "callback_at"), _text("verdict", null=True),
 )  # fmt: skip
 
+opt_outs = Table(
+    "opt_outs", metadata, Column("attempt_id", Text, primary_key=True), *_born("created_at"), *_times("withdrawn_at"),
+)  # fmt: skip
+
 call_attempts = Table(
     "call_attempts",
     metadata,

@@ -23,7 +23,7 @@ STATUS = "select status from campaign_contacts where campaign_id = $1 and contac
 class Machine(PeopleRules):
     @rule(
         p=any_one, which=any_one, who=any_one, minutes=st.sampled_from([1, 5, 60, 400]), lasts=st.sampled_from([1, 15, 60]),
-        missed=st.sampled_from(Missed), what=st.sampled_from(["agree", "agree", "withdraw", "ask", "keep"]),
+        missed=st.sampled_from(Missed), what=st.sampled_from(["agree", "opt out", "withdraw", "ask", "keep", "agree"]),
     )  # fmt: skip
     def callbacks(self, p: int, which: int, who: int, minutes: int, lasts: int, missed: Missed, what: str) -> None:
         match what:
@@ -31,6 +31,8 @@ class Machine(PeopleRules):
                 self.ask_in_a_call(p, which, minutes - 1, 200.0 if lasts == 1 else 0.0)
             case "keep":
                 self.keep_a_callback(p, which)
+            case "opt out":
+                self.opt_out_in_a_call(p, which)
             case _:
                 self.call_back(p, which, who, minutes, lasts, missed, what == "withdraw")
 

@@ -11,6 +11,7 @@ from hypothesis.stateful import rule
 
 from dialer.api.context import ApiContext
 from dialer.domain.errors import Refused
+from dialer.domain.fence import FENCE_SECONDS
 from dialer.flows.campaigns.edit import edit_campaign
 from dialer.flows.campaigns.members import remove_members
 from dialer.flows.campaigns.run import run_campaign
@@ -68,6 +69,30 @@ class PeopleRules(EngineRules):
         bind = (lambda: w.promises.no_contact.add(person)) if no else nothing
         self.ask(p, lambda api: change(api, w.team, "test", person, {"do_not_call": no}), f"contact:{person}", bind)
         self.seen(f"do not call: {no}, {'beside held dials' if self.unsent else 'nothing held'}")
+
+    def opt_out_in_a_call(self, p: int, which: int) -> None:
+        """Whoever is talked to does not want to be called again; the result will tell it, however late. It binds once it is
+        written and the fence is over."""
+        w = self.w
+        entries = [e for e in w.entries() if e.answered_by == "human" and e.attempt not in w.asks.keys() | w.opted_out]
+        if not entries or len(w.promises.no_contact) > 2 or len(self.listed) > 2:
+            return
+        entry = entries[::-1][which % len(entries)]
+        w.opted_out.add(entry.attempt)
+        self.wait(8.0)
+        self.tell_all(p, 12)
+        self.laws()
+        if not self.do(w.pool.fetchval("select true from opt_outs where attempt_id = $1", entry.attempt)):
+            return  # its result was told before
+        self.wait(FENCE_SECONDS)
+        entry_id = self.do(w.pool.fetchval("select id from suppressions where source = $1", f"call {entry.attempt}"))
+        w.promises.no_contact.add(entry.labels["contact"])
+        if entry_id is not None:  # else somebody had put the number on the list for ever
+            key: tuple[Scope, str | None, str] = ("team", w.team, entry.to)
+            w.promises.suppressed[key] = None
+            self.listed[entry_id] = key
+        self.seen("somebody opted out in a call")
+        self.sweep(p, "")
 
     @rule(
         p=any_one, who=any_one, where=any_one, scope=st.sampled_from(SCOPES), how=st.integers(0, 3),

@@ -108,6 +108,8 @@ class World:
     promises: Promises = field(default_factory=Promises)
     asks: dict[str, str] = field(default_factory=dict)
     """What was asked for in calls: attempt → when to call back, as its result will tell."""
+    opted_out: set[str] = field(default_factory=set)
+    """The attempts in which somebody said that they do not want to be called again, as its result will tell."""
 
     # ── beginnings ──
 
@@ -259,6 +261,8 @@ class World:
             said = payload(entry, event)
             if event == "result" and entry.attempt in self.asks:
                 said["data"] = {**said.get("data", {}), "callback_at": self.asks[entry.attempt]}
+            if event == "result" and entry.attempt in self.opted_out:
+                said["data"] = {**said.get("data", {}), "do_not_call": True}
             body = json.dumps(said).encode()
             stamp = f"{at.timestamp():.3f}"
             headers = {translate.TIMESTAMP: stamp, translate.SIGNATURE: translate.sign(SIGNING_SECRET, stamp, body)}

@@ -105,7 +105,7 @@ async def engine(
         hooks["trunks"], hooks["house"] = carriers, h
         placer = Placer(h.database.pool, h.settler, RateBuckets(h.redis), carriers, h.breakers, h.clock)
         book = book_of(h)
-        sweeper = Sweeper(h.database.pool, h.settler, h.follower, h.ringer, h.clock)
+        sweeper = Sweeper(h.database, h.settler, h.follower, h.ringer, h.clock)
         reconciler = Reconciler(h.database.pool, h.settler, h.follower, carriers, h.clock)
         duties = Duties()
         for name, work in (

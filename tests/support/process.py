@@ -137,7 +137,7 @@ class Process:
         self.book = LedgerBook(pool, ringer, clock, trunks, rules)
         self.follower = follower
         self.placer = Placer(pool, settler, RateBuckets(redis), trunks, breakers, clock, first=MANY)
-        self.sweeper = Sweeper(pool, settler, follower, ringer, clock)
+        self.sweeper = Sweeper(both, settler, follower, ringer, clock)
         self.reconciler = Reconciler(pool, settler, follower, trunks, clock)
         self._tasks: set[asyncio.Task[Any]] = set()
         for work in (settler.run(), settler.run_rest(), self.placer.run_fence(), self.placer.run_accepted()):

@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -184,7 +185,9 @@ class Exchange:
             self._after(line.conduct.result_after, self._result, line)
 
     def _result(self, line: Line) -> None:
-        self.journal.note(line.entry, resulted=self._timer.now())
+        now, plan = self._timer.now(), line.conduct
+        later = None if plan.call_back_after is None else now + plan.call_back_after
+        self.journal.note(line.entry, resulted=now, opted_out=plan.opts_out, call_back_at=later)
         self._announce(line, "result")
 
     def _announce(self, line: Line, event: Event) -> None:
@@ -240,6 +243,10 @@ def payload(entry: Entry, event: Event) -> dict[str, Any]:
         }
     if event == "result" and entry.answered and entry.ended:
         told["data"] = {"talk_seconds": round(entry.ended - entry.answered, 3), "summary": f"Spoke to a {entry.answered_by}."}
+        if entry.opted_out:
+            told["data"]["do_not_call"] = True
+        if entry.call_back_at is not None:
+            told["data"]["callback_at"] = datetime.fromtimestamp(entry.call_back_at, UTC).isoformat(timespec="seconds")
     return told
 
 

@@ -42,6 +42,10 @@ class Entry(msgspec.Struct, kw_only=True, rename={"caller_id": "from"}):
     ended: float | None = None
     resulted: float | None = None
     answered_by: Literal["human", "machine"] | None = None
+    opted_out: bool = False
+    """Said that they do not want to be called again."""
+    call_back_at: float | None = None
+    """When they asked to be called."""
     hung_up: bool = False
     """Ended by the caller."""
     sip: int | None = None

@@ -99,6 +99,12 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     patience: Span = Span(20, 40)
     """How long an unanswered phone rings before the network gives up, if the caller's own limit is not shorter."""
     talk: Span = Span(5, 60)
+    opt_out: float = 0
+    """Share of the people who answer that do not want to be called again."""
+    call_back: float = 0
+    """Share of the others who answer that ask to be called back."""
+    call_back_after: Span = Span(3600, 86400)
+    """From the call's result to when they ask to be called."""
     result_after: Span = Span(0.05, 0.2)
     """From the end of an answered call to its result."""
     latency: Span = Span(0, 0.01)
@@ -120,6 +126,8 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             raise ValueError("the shares of outcomes are 0 to 1 and add up to at most 1")
         if not all(0 <= share <= 1 for share in self.marked_as_spam.values()):
             raise ValueError("the shares of marked_as_spam are 0 to 1")
+        if not (0 <= self.opt_out <= 1 and 0 <= self.call_back <= 1):
+            raise ValueError("opt_out and call_back are shares, 0 to 1")
         if min(self.calls_per_second, self.max_live, self.repeats) < 0:
             raise ValueError("calls_per_second, max_live and repeats are 0 or more")
 
@@ -133,6 +141,8 @@ class Conduct(msgspec.Struct, frozen=True):
     patience: float
     talk: float
     result_after: float
+    opts_out: bool = False
+    call_back_after: float | None = None
 
 
 class Telling(msgspec.Struct, frozen=True):
@@ -177,7 +187,12 @@ def conduct(script: Script, to: str, nth: int, caller_id: str = "") -> Conduct:
     mark = script.marked_as_spam.get(caller_id)
     if mark is not None and Random(f"mark {script.seed} {caller_id} {to} {nth}").random() < mark:
         fate = "blocked"
+    wish = Random(f"wish {script.seed} {to} {nth}")
+    human, no, again, later = fate == "human", wish.random(), wish.random(), script.call_back_after.draw(wish)
+    opts_out = human and no < script.opt_out
     return Conduct(
+        opts_out=opts_out,
+        call_back_after=later if human and not opts_out and again < script.call_back else None,
         fate=fate,
         setup=script.setup.draw(chance),
         ring=script.ring.draw(chance),

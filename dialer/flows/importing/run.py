@@ -77,7 +77,8 @@ async def import_contacts(
         result = promised(await work.finish())
     if work.changed and not options.dry_run:
         await means.pause(FENCE_SECONDS)
-        await means.ringer.wake({*work.held.scopes, *await refuse_returned(means, actor, work.stopped)})
+        back = await refuse_returned(means.database, means.clock.now(), actor, work.stopped)
+        await means.ringer.wake({*work.held.scopes, *back})
     return result
 
 

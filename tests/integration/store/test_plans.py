@@ -33,6 +33,7 @@ LIVE = (
     "call_attempts_live",
     "one_live_attempt_per_",
     "callback_asks_open",
+    "opt_outs_open",
     "campaign_contacts_callbacks",
 )
 """Indexes of what goes on at this moment, which may be read from end to end."""
@@ -40,6 +41,7 @@ LIVE = (
 LOOK_UPS = {
     "claim", "hold", "calls_counted", "peek", "place", "turn", "advance", "standing", "accepted", "due", "quiet", "rest",
     "refusals", "newest_placed", "expiring", "expire", "ending", "end", "missed_callbacks", "callback_asks",
+    "opt_outs", "opt_outs_withdrawn",
 }  # fmt: skip
 
 

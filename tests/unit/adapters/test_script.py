@@ -81,3 +81,22 @@ def test_calls_shown_as_a_number_that_is_marked_are_blocked_by_its_share_and_oth
 def test_a_share_of_marked_calls_is_a_share(share: float) -> None:
     with pytest.raises(ValueError, match="marked_as_spam"):
         Script(marked_as_spam={"+493011": share})
+
+
+def test_only_whoever_talks_opts_out_or_asks_for_a_callback_and_nobody_both() -> None:
+    script = Script(answer=0.6, voicemail=0.2, opt_out=0.3, call_back=0.5, call_back_after=Span(60, 120))
+    calls = [conduct(script, f"+4930{n:07}", 1) for n in range(2000)]
+    people = [call for call in calls if call.fate == "human"]
+    assert not [call for call in calls if call.fate != "human" and (call.opts_out or call.call_back_after is not None)]
+    assert not [call for call in people if call.opts_out and call.call_back_after is not None]
+    assert sum(call.opts_out for call in people) / len(people) == pytest.approx(0.3, abs=0.05)
+    assert sum(call.call_back_after is not None for call in people) / len(people) == pytest.approx(0.35, abs=0.05)
+    assert all(60 <= call.call_back_after <= 120 for call in people if call.call_back_after is not None)
+    plain = [conduct(Script(answer=0.6, voicemail=0.2), f"+4930{n:07}", 1) for n in range(2000)]
+    assert [call.talk for call in plain] == [call.talk for call in calls], "the other draws stay as they are"
+
+
+@pytest.mark.parametrize("text", [b'{"opt_out": 1.5}', b'{"call_back": -0.1}'])
+def test_a_wish_has_a_share(text: bytes) -> None:
+    with pytest.raises(ValueError, match="opt_out and call_back are shares"):
+        parse(text)

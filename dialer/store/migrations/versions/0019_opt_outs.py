@@ -1,0 +1,18 @@
+"""Opt-outs that are said in calls. The text is plain SQL, beside this file."""
+
+from __future__ import annotations
+
+from dialer.store.migrations.script import run_sql
+
+revision = "0019"
+down_revision = "0018"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    run_sql("0019_opt_outs.sql")
+
+
+def downgrade() -> None:
+    raise NotImplementedError("schemas only grow: the version before this one runs on this schema too")
