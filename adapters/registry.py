@@ -14,7 +14,10 @@ from adapters.base import AdapterSpec, TelephonyAdapter
 
 GROUP = "dialer.adapters"
 
-BUILT_IN: Mapping[str, str] = {"simulated": "adapters.simulated:SPEC"}
+BUILT_IN: Mapping[str, str] = {
+    "simulated": "adapters.simulated:SPEC",
+    "twilio": "adapters.twilio:SPEC",
+}
 """Kind → where its spec is."""
 
 

@@ -50,13 +50,13 @@ def test_an_unknown_kind_names_the_known_ones() -> None:
 def test_an_outsiders_adapter_is_found_by_its_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
     announce(monkeypatch, EntryPoint("outside", f"{__name__}:OUTSIDE", registry.GROUP))
     monkeypatch.setattr(EntryPoint, "load", lambda point: OUTSIDE)
-    assert registry.kinds() == ["simulated", "outside"]
+    assert registry.kinds() == [*registry.BUILT_IN, "outside"]
     assert registry.spec("outside") is OUTSIDE
 
 
 def test_a_built_in_kind_cannot_be_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     announce(monkeypatch, EntryPoint("simulated", "elsewhere:SPEC", registry.GROUP))
-    assert registry.kinds() == ["simulated"]
+    assert registry.kinds() == [*registry.BUILT_IN]
     assert registry.spec("simulated") is SPEC
 
 
