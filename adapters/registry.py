@@ -17,6 +17,7 @@ GROUP = "dialer.adapters"
 BUILT_IN: Mapping[str, str] = {
     "simulated": "adapters.simulated:SPEC",
     "twilio": "adapters.twilio:SPEC",
+    "telnyx": "adapters.telnyx:SPEC",
 }
 """Kind → where its spec is."""
 

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 
 from adapters.conformance import CASES, Act, Case, Harness
-from tests.support.providers import example, simulated, twilio
+from tests.support.providers import example, simulated, telnyx, twilio
 from tests.support.providers.base import FakeProvider
 from tests.support.providers.harness import ProviderHarness
 
@@ -16,11 +16,13 @@ HARNESSES: Mapping[str, Callable[[], AbstractAsyncContextManager[Harness]]] = {
     "simulated": simulated.harness,
     "example": example.harness,
     "twilio": twilio.harness,
+    "telnyx": telnyx.harness,
 }
 """One line for each adapter. Each harness is opened for one case."""
 
 EXEMPT: Mapping[str, Mapping[Act, str]] = {
     "twilio": {Act.MACHINE: "the end of a call does not tell who picked up: another callback does, as test_twilio.py shows"},
+    "telnyx": {Act.MACHINE: "the end of a call does not say who answered it; that is told by an event of its own"},
 }
 """Kind → what its provider cannot do → why. The same reasons stand in the table of adapters/README.md."""
 
