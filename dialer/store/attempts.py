@@ -62,6 +62,17 @@ class Stand:
 
 
 @dataclass(frozen=True, slots=True)
+class UnderWay:
+    """A call that the carrier has or may have. `ref`: the carrier's id for it, None before it is known."""
+
+    attempt: str
+    trunk: str
+    to_number: str
+    ref: str | None
+    placing_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Silent:
     """A live attempt about which the carrier must be asked."""
 
@@ -232,9 +243,10 @@ async def gap(pool: Pool, trunks: Collection[str]) -> None:
     await fetch(pool, "gap", sorted(trunks))
 
 
-async def under_way(pool: Pool, campaign: str) -> list[tuple[str, str, str | None]]:
-    """The calls of a campaign that the carrier has or may have: attempt, trunk, the carrier's id."""
-    return [(r["id"], r["trunk"], r["provider_ref"]) for r in await fetch(pool, "calls_under_way", campaign)]
+async def under_way(pool: Pool, campaign: str) -> list[UnderWay]:
+    """The calls of a campaign that the carrier has or may have."""
+    rows = await fetch(pool, "calls_under_way", campaign)
+    return [UnderWay(r["id"], r["trunk"], r["to_number"], r["provider_ref"], r["placing_at"]) for r in rows]
 
 
 async def newest_placed(pool: Pool, campaigns: Collection[str]) -> dict[str, datetime]:

@@ -103,7 +103,7 @@ insert into gaps (trunk, at) select t, clock_timestamp() from unnest($1::text[])
 
 -- name: calls_under_way
 -- $1 campaign.
-select id, trunk, provider_ref from call_attempts
+select id, trunk, to_number, provider_ref, placing_at from call_attempts
 where campaign_id = $1 and ended_at is null and state in ('placing', 'ringing', 'answered', 'unknown')
 
 -- name: unheard
