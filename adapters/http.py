@@ -53,6 +53,11 @@ class Answer:
         except ValueError:
             raise ValueError(f"the carrier's answer ({len(self.body)} bytes) is not JSON") from None
 
+    @property
+    def date(self) -> datetime | None:
+        """When the carrier wrote it, by its own clock, to the second."""
+        return _http_date(self.headers.get("date", ""))
+
 
 def reference(answer: Answer, *path: str) -> str:
     """The carrier's id for the call that a 2xx answer tells of, at `path` in its JSON. Raises `Ambiguous` if it is not there: the
@@ -194,12 +199,12 @@ async def post_once(
     raise refusal(answer)
 
 
-async def read(response: aiohttp.ClientResponse) -> Answer:
-    """The whole answer. Raises what aiohttp does, and `ClientPayloadError` for more than `LONGEST_ANSWER`."""
+async def read(response: aiohttp.ClientResponse, longest: int = LONGEST_ANSWER) -> Answer:
+    """The whole answer. Raises what aiohttp does, and `ClientPayloadError` for more than `longest` bytes."""
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
-        if len(body) > LONGEST_ANSWER:
+        if len(body) > longest:
             raise aiohttp.ClientPayloadError("the answer is too long")
     return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, bytes(body))
 

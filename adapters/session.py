@@ -97,10 +97,11 @@ class Session:
         form: Form | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        longest: int = http.LONGEST_ANSWER,
     ) -> http.Answer:
         """One request that places nothing; its answer, whatever the status. What a path is made of must be quoted
-        (`urllib.parse.quote(ref, safe="")`). `timeout` in seconds, where it shall differ. Raises `AdapterError` when no whole
-        answer came. Never for placements."""
+        (`urllib.parse.quote(ref, safe="")`). `timeout` in seconds and `longest` in bytes of the answer, where they shall differ.
+        Raises `AdapterError` when no whole answer came. Never for placements."""
         body, content_type = _body(json, form)
         client = self.client
         try:
@@ -113,7 +114,7 @@ class Session:
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=timeout or self._timeout),
             ) as response:
-                return await http.read(response)
+                return await http.read(response, longest)
         except (aiohttp.ClientError, OSError, ValueError, RuntimeError) as error:
             raise AdapterError(f"the carrier could not be asked: {http.reason(error)}") from error
 
