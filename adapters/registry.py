@@ -18,6 +18,7 @@ BUILT_IN: Mapping[str, str] = {
     "simulated": "adapters.simulated:SPEC",
     "twilio": "adapters.twilio:SPEC",
     "telnyx": "adapters.telnyx:SPEC",
+    "vapi": "adapters.vapi:SPEC",
 }
 """Kind → where its spec is."""
 

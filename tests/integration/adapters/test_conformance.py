@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 
 from adapters.conformance import CASES, Act, Case, Harness
-from tests.support.providers import example, simulated, telnyx, twilio
+from tests.support.providers import example, simulated, telnyx, twilio, vapi
 from tests.support.providers.base import FakeProvider
 from tests.support.providers.harness import ProviderHarness
 
@@ -17,12 +17,14 @@ HARNESSES: Mapping[str, Callable[[], AbstractAsyncContextManager[Harness]]] = {
     "example": example.harness,
     "twilio": twilio.harness,
     "telnyx": telnyx.harness,
+    "vapi": vapi.harness,
 }
 """One line for each adapter. Each harness is opened for one case."""
 
 EXEMPT: Mapping[str, Mapping[Act, str]] = {
     "twilio": {Act.MACHINE: "the end of a call does not tell who picked up: another callback does, as test_twilio.py shows"},
     "telnyx": {Act.MACHINE: "the end of a call does not say who answered it; that is told by an event of its own"},
+    "vapi": vapi.EXEMPT,
 }
 """Kind → what its provider cannot do → why. The same reasons stand in the table of adapters/README.md."""
 
