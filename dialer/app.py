@@ -27,7 +27,7 @@ from dialer.flows.hang_up import hang_up_campaign
 from dialer.flows.keep_hour import keep_hour
 from dialer.flows.paced import Paced
 from dialer.flows.place import Placer, Trunk
-from dialer.flows.reconcile import EVERY_SECONDS, Reconciler
+from dialer.flows.reconcile import Reconciler
 from dialer.flows.release import LedgerBook, RulesReader
 from dialer.flows.requests import Desk
 from dialer.flows.ring import QUEUE, Ringer
@@ -54,8 +54,11 @@ DRAIN_SECONDS = 20.0
 REQUESTS_AT_ONCE = 4
 """Requests of other services that one worker carries out at the same time."""
 
+RECONCILE_SECONDS = 1.0
+"""How often overdue attempts are looked for: what a slot of a dead process waits for beyond what its question may take."""
+
 LOOK_SECONDS = 2.0
-"""How often overdue attempts are looked for."""
+"""How often it is looked how the breakers stand."""
 
 YOUNG_OBJECTS = 50_000
 """Objects that the scheduler makes before the collector looks through them. What a round over ten thousand campaigns reads is
@@ -275,7 +278,7 @@ async def run_worker(settings: Settings) -> None:
         duties.start("gaps", h.gaps.run())
         for name, trunk in carriers.items():
             duties.start(f"events of {name}", _listen(name, trunk, h.follower, h.gaps, duties.stop))
-        duties.start("reconcile", repeat("reconcile", min(LOOK_SECONDS, EVERY_SECONDS), reconciler.sweep, h.clock, duties.stop))
+        duties.start("reconcile", repeat("reconcile", RECONCILE_SECONDS, reconciler.sweep, h.clock, duties.stop))
         duties.start("jobs", worker.run())
         duties.start("requests", asked.run())
         try:
