@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from random import Random
 
 from adapters.events import Fault, Outcome
@@ -14,6 +14,8 @@ from dialer.domain.next_number import Next, Number, next_number
 from dialer.domain.outcome import Disposition, disposition, reached
 from dialer.domain.preflight import Reason
 from dialer.domain.retry import NEVER_REFUSED, CallAgain, Record, Refusals, decide, excused, refused
+
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ def _ended(
 def recall(
     was: Standing,
     reason: str,
-    at: datetime,
+    at: datetime | None,
     now: datetime,
     *,
     never: Disposition | None = None,
@@ -128,17 +130,18 @@ def recall(
     cause: str | None = None,
     rule: str | None = None,
 ) -> Turn:
-    """Take back an attempt that was certainly not placed: no attempt counted; the contact waits until `at`, for a call to the
-    same number if that may be made by then, or is skipped: by `never`, or because it was forbidden meanwhile. `rule`: whose
-    window it is, where that is the reason."""
+    """Take back an attempt that was certainly not placed: no attempt counted; the contact waits until `at` (None: it is as due as
+    it was), for a call to the same number if that may be made by then, or is skipped: by `never`, or because it was forbidden
+    meanwhile. `rule`: whose window it is, where that is the reason."""
     became = replace(was.progress, state=AttemptState.RECALLED, outcome=None, fault=fault, cause=cause, ended_at=now)
     turn = replace(_turn(was, became, reason), rule=rule)
     if never is not None:
         return replace(turn, enrolment=ContactStatus.SKIPPED, enrolment_outcome=never)
-    following = was.next(at)
+    following = was.next(at or LONG_AGO)
     if following is None:
         return replace(turn, enrolment=ContactStatus.SKIPPED, enrolment_outcome=Disposition.DO_NOT_CALL)
-    return replace(turn, enrolment=ContactStatus.PENDING, next_at=following.at, to_number=following.number)
+    due = None if following.at == LONG_AGO else following.at
+    return replace(turn, enrolment=ContactStatus.PENDING, next_at=due, to_number=following.number)
 
 
 def expire(was: Standing, now: datetime) -> Turn:

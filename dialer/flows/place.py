@@ -25,7 +25,7 @@ from dialer.domain.retry import NEVER_REFUSED, Refusals
 from dialer.flows.breakers import DEFECT, Breakers, signs
 from dialer.flows.caution import Caution
 from dialer.flows.gather import Gather
-from dialer.flows.recall import BREATH, refuse
+from dialer.flows.recall import BREATH, put_back, refuse
 from dialer.flows.settle import Case, Settler
 from dialer.queue import QueueUnavailable, RateBuckets
 from dialer.store import attempts
@@ -80,7 +80,11 @@ class Placer:
         """Dial one released attempt. Harmless for one that is not queued any more, however often it is called. `pace`: its
         campaign's calls per second, None = no limit of its own."""
         configured = self._trunks.get(trunk)
-        if configured is None or not self._clock.sure or not await self._cautions[trunk].enter():
+        if not self._clock.sure:
+            await self._clock.sleep(BREATH.total_seconds())  # else claim and refusal chase each other
+            await self._settler.settle(attempt, put_back)
+            return
+        if configured is None or not await self._cautions[trunk].enter():
             await self._settler.settle(attempt, refuse)
             return
         well: bool | None = None

@@ -38,6 +38,13 @@ def refuse(case: Case, held: Reason | None = None) -> Turn | None:
             return recall(standing, reason, case.now + BREATH, case.now, rule=rule)
 
 
+def put_back(case: Case) -> Turn | None:
+    """The turn for a queued attempt where nobody knows what hour it is: the contact is as due as it was when it was claimed. By a
+    wrong hour it would be put off for a day. None when it is not queued any more."""
+    standing = case.stand.standing
+    return recall(standing, "hour", None, case.now) if standing.progress.state is AttemptState.QUEUED else None
+
+
 def verdict(case: Case, held: Reason | None = None) -> Verdict:
     """What the preflight says of an attempt that holds its slots already."""
     stand = case.stand

@@ -13,7 +13,7 @@ import logging
 from dialer.flows.callbacks import Callbacks
 from dialer.flows.follow import Follower
 from dialer.flows.opt_outs import OptOuts
-from dialer.flows.recall import refuse
+from dialer.flows.recall import put_back, refuse
 from dialer.flows.reputation import judge_numbers
 from dialer.flows.ring import Ringer
 from dialer.flows.second_numbers import place_second_numbers
@@ -43,7 +43,7 @@ class Sweeper:
         """Once every few seconds."""
         if stale := await attempts.stale(self._pool):
             self._ringer.doubt()
-            await self._settler.settle_all(stale, refuse)
+            await self._settler.settle_all(stale, refuse if self._clock.sure else put_back)
         await self._follower.refollow(await attempts.unheard(self._pool))
         await self._opt_outs.withdraw()
         if self._clock.sure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -15,6 +16,16 @@ from tests.support.laws import laws_hold
 from tests.support.ledger import seed
 
 HOUR = timedelta(hours=1)
+
+
+class Ahead(SystemClock):
+    """The clock of a machine that goes wrong by so much."""
+
+    def __init__(self, by: timedelta) -> None:
+        self._by = by
+
+    def now(self) -> datetime:
+        return super().now() + self._by
 
 
 def doubt(e: Engine) -> None:
@@ -43,6 +54,32 @@ async def test_by_an_uncertain_hour_nobody_is_placed(database_url: str, redis_ur
         assert not e.carrier.journal.entries
         assert await e.pool.fetchval("select state from call_attempts") == "recalled"
         await laws_hold(e.pool)
+
+
+@pytest.mark.parametrize("ahead", [2 * HOUR, 24 * HOUR, -2 * HOUR])
+@pytest.mark.parametrize("who", ["the sweep", "a worker"])
+async def test_whom_an_uncertain_hour_refuses_is_as_due_as_before(
+    database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch, who: str, ahead: timedelta
+) -> None:
+    """Whoever starts on a machine whose clock is wrong has no other hour than that; by it a contact would wait until tomorrow."""
+    now = datetime.now(ZoneInfo("Europe/Berlin"))
+    opens, shuts = (f"{now + timedelta(minutes=minutes):%H:%M}" for minutes in (-30, 30))
+    async with engine(database_url, redis_url, quick(), running=False) as other:
+        s = await seed(other.pool, contacts=1, window=(opens, shuts))
+        [claimed] = await other.book.run(s.campaign)
+        due = await other.pool.fetchval("select next_attempt_at from campaign_contacts")
+        monkeypatch.setattr("dialer.app.SystemClock", lambda: Ahead(ahead))
+        async with engine(database_url, redis_url, quick(), running=False) as e:
+            assert not e.house.clock.sure
+            if who == "the sweep":
+                await e.pool.execute("update call_attempts set claimed_at = now() - interval '3 seconds'")
+                await e.sweeper.sweep()
+            else:
+                await e.placer.place(claimed.attempt, claimed.campaign, claimed.trunk)
+            row = await e.pool.fetchrow("select status, reason, next_attempt_at from campaign_contacts")
+            assert tuple(row) == ("pending", "hour", due)
+            assert not e.carrier.journal.entries
+            await laws_hold(e.pool)
 
 
 async def test_by_an_uncertain_hour_no_call_is_overdue(database_url: str, redis_url: str) -> None:
