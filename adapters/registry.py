@@ -16,6 +16,7 @@ GROUP = "dialer.adapters"
 
 BUILT_IN: Mapping[str, str] = {
     "simulated": "adapters.simulated:SPEC",
+    "asterisk": "adapters.asterisk:SPEC",
     "twilio": "adapters.twilio:SPEC",
     "telnyx": "adapters.telnyx:SPEC",
     "vapi": "adapters.vapi:SPEC",

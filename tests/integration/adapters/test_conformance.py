@@ -8,12 +8,14 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 
 from adapters.conformance import CASES, Act, Case, Harness
-from tests.support.providers import example, simulated, telnyx, twilio, vapi
+from tests.support.providers import asterisk, example, simulated, telnyx, twilio, vapi
 from tests.support.providers.base import FakeProvider
 from tests.support.providers.harness import ProviderHarness
 
 HARNESSES: Mapping[str, Callable[[], AbstractAsyncContextManager[Harness]]] = {
     "simulated": simulated.harness,
+    "asterisk": asterisk.harness,
+    "asterisk_stasis": asterisk.stasis_harness,
     "example": example.harness,
     "twilio": twilio.harness,
     "telnyx": telnyx.harness,
@@ -21,14 +23,19 @@ HARNESSES: Mapping[str, Callable[[], AbstractAsyncContextManager[Harness]]] = {
 }
 """One line for each adapter. Each harness is opened for one case."""
 
+_ARI_THROTTLE = "ARI has no limit of requests; a trunk's own limits end calls that were placed"
+_STASIS_MACHINE = "AMD is an application of the dialplan; in Stasis the voice agent tells a machine from a person"
+
 EXEMPT: Mapping[str, Mapping[Act, str]] = {
+    "asterisk": {Act.THROTTLE: _ARI_THROTTLE},
+    "asterisk_stasis": {Act.THROTTLE: _ARI_THROTTLE, Act.MACHINE: _STASIS_MACHINE},
     "twilio": {Act.MACHINE: "the end of a call does not tell who picked up: another callback does, as test_twilio.py shows"},
     "telnyx": {Act.MACHINE: "the end of a call does not say who answered it; that is told by an event of its own"},
     "vapi": vapi.EXEMPT,
 }
 """Kind → what its provider cannot do → why. The same reasons stand in the table of adapters/README.md."""
 
-AS_THEY_COME = frozenset({"simulated"})
+AS_THEY_COME = frozenset({"simulated", "asterisk", "asterisk_stasis"})
 """Kinds whose fakes cannot repeat and reverse callbacks: they have none, or deliver them themselves."""
 
 UNORDERED = ("judges_human", "judges_busy", "phases_go_forward", "a_look_up_repeats_the_callbacks")
