@@ -58,7 +58,6 @@ def test_the_laws_hold_after_every_step_of_any_story(machine: type[Machine]) -> 
         settings=settings(
             max_examples=STORIES or FEW,
             stateful_step_count=STEPS,
-            deadline=None,
             derandomize=not STORIES,
             suppress_health_check=list(HealthCheck),
             print_blob=True,

@@ -77,7 +77,7 @@ async def test_a_flush_allows_no_burst_to_who_knew_nothing_of_the_bucket(redis: 
     assert (await RateBuckets(redis).take("trunk:x", 20))[0] >= 0.05
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rate=st.integers(1, 200), asked=st.lists(st.integers(1, 50), min_size=1, max_size=8))
 async def test_no_second_ever_holds_more_than_the_rate(shared_valkey: Valkey, rate: int, asked: list[int]) -> None:
     redis = connect(shared_valkey.url)
@@ -139,7 +139,7 @@ async def test_of_two_rates_the_one_that_comes_too_late_refuses_and_reserves_not
     assert first < 0.2
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(trunk=st.integers(5, 100), own=st.integers(1, 12), calls=st.lists(st.booleans(), min_size=20, max_size=60))
 async def test_no_second_ever_holds_more_than_either_rate(shared_valkey: Valkey, trunk: int, own: int, calls: list[bool]) -> None:
     redis = connect(shared_valkey.url)

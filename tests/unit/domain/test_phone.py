@@ -110,7 +110,7 @@ def read_by_the_plans(written: str, region: str) -> str | None:
     st.sampled_from(COUNTRIES), st.sampled_from(COUNTRIES), st.sampled_from(range(11)), st.text("0123456789", max_size=6),
     st.integers(0, 6), st.sampled_from(SHAPES), st.lists(st.text("0123456789", min_size=4, max_size=4), min_size=1, max_size=4),
 )  # fmt: skip
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 def test_the_numbers_of_a_block_are_read_as_each_by_itself(
     home: str, region: str, kind: int, drawn: str, at: int, shape: str, ends: list[str]
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.events import Outcome
@@ -55,7 +55,6 @@ def test_five_of_fifty_and_a_tenth_are_too_many(recent: str, expected: bool) -> 
     assert rests(recent) is expected
 
 
-@settings(deadline=None)
 @given(RECENT)
 def test_a_number_rests_by_its_newest_endings_alone(recent: str) -> None:
     newest = recent[-LOOKED_AT:]
@@ -84,7 +83,6 @@ def test_each_rest_in_a_row_is_twice_as_long_up_to_a_fortnight() -> None:
     assert lasted == [1 * DAY, 2 * DAY, 4 * DAY, 8 * DAY, 14 * DAY, 14 * DAY]
 
 
-@settings(deadline=None)
 @given(RECENT, st.integers(0, 1000), st.integers(0, 100_000))
 def test_a_rest_is_bounded_and_not_shorter_than_the_first(recent: str, before: int, hours: int) -> None:
     rest = rest_of(Record(recent, before, NOW - timedelta(hours=hours)), NOW)

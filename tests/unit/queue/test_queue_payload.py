@@ -21,14 +21,14 @@ payloads = st.dictionaries(st.text(), nested)
 millis = st.integers(0, 253_402_300_799_000)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.text(), payloads, st.none() | st.integers(1, 9), millis)
 def test_a_completed_record_reads_back(function: str, payload: dict[str, Any], most: int | None, at: int) -> None:
     record = read(open_record(function, payload, most) + b"%d}" % at)
     assert (record.f, record.k, record.m, record.et, record.a, record.t) == (function, payload, most, at, [], None)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.text(), payloads, st.lists(scalars), st.none() | st.integers(1, 9), millis)
 def test_stock_arq_and_we_read_each_other(f: str, k: dict[str, Any], a: list[Any], t: int | None, et: int) -> None:
     fields = {"t": t, "f": f, "a": tuple(a), "k": k, "et": et}

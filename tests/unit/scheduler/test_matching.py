@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.matching import Callee, Offer, behind, match, turns
@@ -55,7 +55,6 @@ def cases(draw: st.DrawFn) -> tuple[list[Callee], list[Offer], list[str]]:
     return callees, offers, slots
 
 
-@settings(deadline=None)
 @given(cases())
 def test_everybody_is_shown_one_and_no_number_more_often_than_it_may(case: tuple[list[Callee], list[Offer], list[str]]) -> None:
     callees, offers, slots = case
@@ -65,7 +64,6 @@ def test_everybody_is_shown_one_and_no_number_more_often_than_it_may(case: tuple
     assert all(count <= most[number] for number, count in Counter(shown).items())
 
 
-@settings(deadline=None)
 @given(cases())
 def test_whoever_was_shown_a_number_sees_it_again_as_far_as_it_has_room(
     case: tuple[list[Callee], list[Offer], list[str]],
@@ -78,7 +76,6 @@ def test_whoever_was_shown_a_number_sees_it_again_as_far_as_it_has_room(
         assert tied[: each.most] == again[: each.most], "the first in line come first, and all for whom there is room"
 
 
-@settings(deadline=None)
 @given(cases())
 def test_nobody_is_shown_a_far_number_while_one_of_his_area_has_room(case: tuple[list[Callee], list[Offer], list[str]]) -> None:
     callees, offers, slots = case
@@ -96,7 +93,6 @@ def test_nobody_is_shown_a_far_number_while_one_of_his_area_has_room(case: tuple
             assert all(neighbours[each.id] >= each.most for each in near), "those of other areas come after all of this one"
 
 
-@settings(deadline=None)
 @given(cases())
 def test_whom_nothing_ties_gets_the_number_most_behind_its_weight(case: tuple[list[Callee], list[Offer], list[str]]) -> None:
     """Of those that have a slot, all that was shown before counted: the rule of the rotation, call by call."""
@@ -126,7 +122,6 @@ def _tied(callee: Callee, number: str, offers: list[Offer]) -> bool:
     )
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 20), min_size=1, max_size=6), st.integers(1, 400))
 def test_without_ties_the_numbers_take_turns_by_weight_as_ever(weights: list[int], count: int) -> None:
     offers = [offer(f"n{index}", weight=weight, sticky=False) for index, weight in enumerate(weights)]

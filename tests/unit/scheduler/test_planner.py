@@ -210,7 +210,7 @@ def may_start(view: CampaignView, lane: Lane, at: datetime) -> bool:
     return all(open_everywhere(view.hours.window, zones, each) for each in rings)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(snapshots(), allowances, limits)
 def test_every_bound_holds(snapshot: Snapshot, allowance: Allowance, limit: int) -> None:
     made = plan(snapshot, allowance, limit)
@@ -231,7 +231,7 @@ def test_every_bound_holds(snapshot: Snapshot, allowance: Allowance, limit: int)
         assert [lane.priority for lane in release.lanes] == sorted((lane.priority for lane in release.lanes), reverse=True)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(snapshots(), limits)
 def test_tied_contacts_may_go_beyond_the_turns_of_a_number_but_all_together_not_beyond_its_room(
     snapshot: Snapshot, limit: int
@@ -263,7 +263,7 @@ def test_what_room_the_turns_leave_to_a_number_is_for_those_tied_to_it() -> None
     assert second.most == {"num_0": 1, "num_1": 1, "num_2": 1}
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(snapshots())
 def test_a_lane_is_open_by_the_wall_or_shut_until_it_is(snapshot: Snapshot) -> None:
     made = plan(snapshot)
@@ -282,7 +282,7 @@ def test_a_lane_is_open_by_the_wall_or_shut_until_it_is(snapshot: Snapshot) -> N
                 assert opens is None or (opens > snapshot.now and may_start(view, lane, opens))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(snapshots(), limits)
 def test_nothing_that_could_be_used_is_left(snapshot: Snapshot, limit: int) -> None:
     made = plan(snapshot, limit=limit)
@@ -299,7 +299,7 @@ def test_nothing_that_could_be_used_is_left(snapshot: Snapshot, limit: int) -> N
             assert full & set(view.scopes) or all(each.scope in full for each in view.caller_ids if each.weight)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(snapshots(), allowances, limits, st.integers())
 def test_the_same_snapshot_gives_the_same_plan_in_any_order(
     snapshot: Snapshot, allowance: Allowance, limit: int, seed: int
@@ -350,7 +350,7 @@ def crowds(draw: st.DrawFn) -> tuple[tuple[CampaignView, ...], dict[str, int]]:
     return crowd, caps | {"trunk:main": draw(st.integers(1, 12))}
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(crowds(), st.randoms(use_true_random=False), st.floats(0.05, 1), st.none() | st.floats(0.3, 8))
 def test_nobody_without_a_call_waits_while_others_get_more_than_one_each(
     drawn: tuple[tuple[CampaignView, ...], dict[str, int]], random: Random, ends: float, rate: float | None

@@ -56,7 +56,7 @@ states = st.sampled_from(sorted(region for region in area_codes().zones_of if re
 moments = st.datetimes(datetime(2025, 1, 1), datetime(2027, 12, 31)).map(lambda at: at.replace(tzinfo=UTC))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(states, moments)
 def test_a_place_is_open_when_the_law_of_its_state_is_on_all_of_its_clocks(region: str, at: datetime) -> None:
     place = locate(None, region, None)
@@ -64,7 +64,7 @@ def test_a_place_is_open_when_the_law_of_its_state_is_on_all_of_its_clocks(regio
     assert is_open(walls, at) is all(lawful(region, zone, at) for zone in place.zones)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.sampled_from(["+18505550123", "+12055550123", "+18005550199", "+15035550123", "+13125550123", "+12235550123"]), moments)
 def test_of_a_number_whose_region_nobody_knows_every_rule_that_could_hold_does(number: str, at: datetime) -> None:
     """By brute force: shut wherever any state with such a clock is shut."""

@@ -99,7 +99,7 @@ def _hours(rng: Random) -> Hours:
     return Hours(start, rng.choice((end, end, end, DAY)))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(cases())
 def test_next_open_is_the_first_open_minute(case: Case) -> None:
     walls, at = case
@@ -111,7 +111,7 @@ def test_next_open_is_the_first_open_minute(case: Case) -> None:
         assert found == scanned
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(cases())
 def test_closes_at_is_the_first_shut_minute(case: Case) -> None:
     walls, at = case
@@ -125,7 +125,7 @@ def test_closes_at_is_the_first_shut_minute(case: Case) -> None:
         assert found == scanned
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data(), cases())
 def test_the_questions_agree_at_every_instant(data: st.DataObject, case: Case) -> None:
     walls, at = case
@@ -141,7 +141,7 @@ def test_the_questions_agree_at_every_instant(data: st.DataObject, case: Case) -
         assert is_open(walls, at + timedelta(seconds=between))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data(), cases(), st.integers(0, 7200))
 def test_next_start_leaves_the_margin_and_passes_over_no_start(data: st.DataObject, case: Case, margin: int) -> None:
     walls, at = case
@@ -158,7 +158,7 @@ def test_next_start_leaves_the_margin_and_passes_over_no_start(data: st.DataObje
         assert ends <= early + timedelta(seconds=margin)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(cases(), st.integers(0, 7200))
 def test_the_rule_that_is_told_is_one_that_is_shut_and_opens_last(case: Case, margin: int) -> None:
     walls, at = case

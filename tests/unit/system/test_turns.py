@@ -115,7 +115,7 @@ def day(caps: Mapping[str, int], random: Random, room: int, served: Served) -> W
     return waits(turns, caps, due, 0.0, 30.0)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.dictionaries(st.text("abcdefghij", min_size=1, max_size=2), st.integers(1, 4), min_size=2, max_size=12),
     st.randoms(use_true_random=False),
