@@ -83,16 +83,35 @@ def create(
     concurrency: Annotated[int, typer.Option(help="Most calls at once.", min=1)] = 3,
     attempts: Annotated[int, typer.Option(help="Most attempts per contact, the first included.", min=1, max=50)] = 3,
     retry_minutes: Annotated[int, typer.Option(help="Minutes until the next attempt.", min=0, max=10080)] = 60,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="Any setting of the API, its value in JSON or as text, such as ringTimeoutSeconds=20 or "
+            "'frequencyCaps=[\"3-in-24-hours\"]'; repeat for several.",
+        ),
+    ] = None,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
     """Create a campaign as a draft."""
+    from dialer.cli.settings_given import settings_given
     from dialer.flows.campaigns.create import NewCampaign, create_campaign
+    from dialer.flows.campaigns.settings import STORED_AS, UNDERSTOOD
     from dialer.flows.teams import find_team
 
     start, dash, end = window.partition("-")
     if not dash:
         raise Failed(f"--window {window}: write it as HH:MM-HH:MM, such as 09:00-17:00")
+    options = {
+        "useContactTimezoneForCallWindow": False if campaign_zone else None,
+        "holidayCalendar": holidays,
+        "scheduledEndAt": end_at,
+        "contactExpiryDays": expiry_days,
+        "policyPacks": None if policy_packs is None else [id.strip() for id in policy_packs.split(",")],
+        "callerIdSticky": None if sticky else False,
+        "localPresence": local_presence or None,
+    }
     new = NewCampaign(
         name=name,
         assistant_id=assistant,
@@ -103,15 +122,7 @@ def create(
         max_concurrent_calls=concurrency,
         max_attempts_per_contact=attempts,
         retry_delay_minutes=retry_minutes,
-        settings={
-            "useContactTimezoneForCallWindow": not campaign_zone,
-            "holidayCalendar": holidays,
-            "scheduledEndAt": end_at,
-            "contactExpiryDays": expiry_days,
-            "policyPacks": None if policy_packs is None else [id.strip() for id in policy_packs.split(",")],
-            "callerIdSticky": None if sticky else False,
-            "localPresence": local_presence or None,
-        },
+        settings=settings_given(setting or (), options, {*STORED_AS, *UNDERSTOOD}),
     )
 
     async def work(context: ApiContext) -> Mapping[str, Any]:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
+from dialer.cli.context import Failed
+from dialer.cli.settings_given import settings_given
 from dialer.store.database import Database
 from tests.integration.cli.conftest import Shell
 from tests.support.ledger import seed
@@ -30,6 +34,50 @@ async def test_a_campaign_with_holidays_an_end_and_an_expiry(dialer: Shell, data
     assert (kept["settings"]["holiday_calendar"], kept["settings"]["scheduled_end_at"]) == ("US-AL", "2099-12-31T22:00:00Z")
     assert "settings.holidayCalendar: 'XX' is no country" in await dialer(*create, "--holidays", "XX", code=REFUSED)
     assert "settings.scheduledEndAt: lies in the past" in await dialer(*create, "--end-at", "2020-01-01T00:00:00Z", code=REFUSED)
+
+
+async def test_a_campaign_with_any_setting_of_the_api(dialer: Shell, database: Database) -> None:
+    made = await seed(database.pool, contacts=0)
+    create = ("campaign", "create", "Autumn", "--team", made.team, "--assistant", made.assistant, "--number", made.numbers[0])
+    caps = 'frequencyCaps=[{"calls": 1, "hours": 24, "per": "person"}, "3-in-24-hours"]'
+    words = ("zonePolicy=requireExplicitZone", "holiday_calendar=US", "retryOnVoicemail=true", "callbackToleranceMinutes=30")
+    await dialer(*create, "--campaign-zone", "--setting", caps, *(part for each in words for part in ("--setting", each)))
+    assert await database.pool.fetchval("select settings from campaigns where name = 'Autumn'") == {
+        "use_contact_timezone_for_call_window": False,
+        "frequency_caps": [{"calls": 1, "hours": 24, "per": "person"}, "3-in-24-hours"],
+        "zone_policy": "require_explicit_zone",
+        "holiday_calendar": "US",
+        "retry_on_voicemail": True,
+        "callback_tolerance_minutes": 30,
+    }
+    said = await dialer(*create, "--setting", 'frequencyCaps=[{"calls": 0, "hours": 24, "per": "crowd"}]', code=REFUSED)
+    assert "settings.frequencyCaps.0.calls: " in said and "settings.frequencyCaps.0.per: " in said
+
+
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        (["frequencyCap=[]"], "--setting frequencyCap: is no setting; did you mean frequencyCaps?"),
+        (["colour=red"], "--setting colour: is no setting"),
+        (["priority"], "--setting priority: write it as NAME=VALUE, such as priority=5"),
+        (["=5"], "--setting =5: write it as NAME=VALUE"),
+        (["priority=1", "priority=2"], "--setting priority: is given more than once"),
+        (["holidayCalendar=DE"], "--setting holidayCalendar: is given more than once, or by an option of its own as well"),
+        (["frequencyCaps=[3-in-24-hours]"], "--setting frequencyCaps: begins like JSON and cannot be read"),
+    ],
+)
+def test_what_is_no_setting_says_which_and_what_to_write(written: list[str], problem: str) -> None:
+    names = {"priority", "frequencyCaps", "holidayCalendar"}
+    with pytest.raises(Failed) as refused:
+        settings_given(written, {"holidayCalendar": "US", "localPresence": None}, names)
+    assert problem in str(refused.value)
+
+
+def test_a_value_is_json_or_else_text() -> None:
+    written = ["priority=5", "callsPerSecond=0.5", "scheduledEndAt=2099-12-31T17:00:00Z", "voicemailDropMessage=NaN", "a=null"]
+    values = [5, 0.5, "2099-12-31T17:00:00Z", "NaN", None]
+    names = [each.partition("=")[0] for each in written]
+    assert settings_given(written, {}, names) == dict(zip(names, values, strict=True))
 
 
 async def test_times_are_written_as_the_api_writes_them(dialer: Shell, database: Database) -> None:
