@@ -36,18 +36,20 @@ class Memory:
 
     def told(self) -> str:
         grown = self.growth()
-        return ", ".join(
-            f"{name} {seen[0] / 1e6:.0f} MB before, {seen[-1] / 1e6:.0f} at the end, {grown[name]:+.1%}"
-            for name, seen in sorted(self.seen.items())
-        )
+        told = []
+        for name, seen in sorted(self.seen.items()):
+            first, quarter, middle, last = (f"{seen[at] / 1e6:.0f}" for at in (0, len(seen) // 4, len(seen) // 2, -1))
+            told.append(f"{name} {first} MB before, {quarter} and {middle} on the way, {last} at the end, {grown[name]:+.1%}")
+        return ", ".join(told)
 
 
 def growth(seen: Sequence[int], settled: int = 0) -> float:
-    """By which share it grew from the end of the first third of the looks (from `settled` looks on, at the soonest) to the last.
-    Of either, the median of a tenth of the looks."""
+    """By which share it grew from the middle of the looks (from `settled` looks on, at the soonest) to the last. Of either, the
+    median of a tenth of the looks. In the first half everybody is called for the first time: what has to be known of a campaign
+    that runs is read then."""
     some = max(1, len(seen) // 10)
-    third = min(max(len(seen) // 3, settled, some), len(seen))
-    return median(seen[-some:]) / median(seen[third - some : third]) - 1
+    middle = min(max(len(seen) // 2, settled, some), len(seen))
+    return median(seen[-some:]) / median(seen[middle - some : middle]) - 1
 
 
 def rounds(log: str, since: float, until: float) -> list[float]:

@@ -61,7 +61,7 @@ TICK_SECONDS, TICKS = 1.0, 2
 TICK_P99 = 1.0
 PAUSE_SECONDS = Burst.of(RATE).seconds + TICKS * TICK_SECONDS
 GROWTH = 0.05
-"""Of the resident memory of a role, from the end of the burst's first third to its end; that is noise."""
+"""Of the resident memory of a role, from the middle of the burst to its end; that is noise."""
 LAW_SECONDS, LAW_CONTACTS = 120.0, 10_000
 """How long a law may take: so many seconds, or one for so many contacts, for some look at each of them."""
 

@@ -48,10 +48,11 @@ def test_what_was_accepted_in_the_window_and_dialled_after_it_is_outside() -> No
     assert dialled_outside(QUEUE, 0.1, 4.5) == 1
 
 
-def test_growth_is_from_the_end_of_the_first_third_to_the_end() -> None:
-    assert growth([10, 50, 100, 100, 500, 110]) == pytest.approx(1.2)
+def test_growth_is_from_the_middle_to_the_end() -> None:
+    assert growth([10, 50, 100, 100, 500, 110]) == pytest.approx(0.1)
+    assert growth([10, 50, 50, 100, 500, 110]) == pytest.approx(1.2)
     assert growth([10, 50, 100, 100, 500, 110], settled=4) == pytest.approx(0.1)
-    assert growth([*[100] * 18, 900, *[100] * 35, *[110] * 5, 900]) == pytest.approx(0.1)
+    assert growth([*[50] * 18, *[100] * 11, 900, *[100] * 24, *[110] * 5, 900]) == pytest.approx(0.1)
     assert growth([100]) == growth([100], settled=20) == 0
 
 
