@@ -20,6 +20,7 @@ BUILT_IN: Mapping[str, str] = {
     "twilio": "adapters.twilio:SPEC",
     "telnyx": "adapters.telnyx:SPEC",
     "vapi": "adapters.vapi:SPEC",
+    "webhook": "adapters.webhook:SPEC",
 }
 """Kind → where its spec is."""
 

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 
 from adapters.conformance import CASES, Act, Case, Harness
-from tests.support.providers import asterisk, example, simulated, telnyx, twilio, vapi
+from tests.support.providers import asterisk, example, simulated, telnyx, twilio, vapi, webhook
 from tests.support.providers.base import FakeProvider
 from tests.support.providers.harness import ProviderHarness
 
@@ -20,6 +20,7 @@ HARNESSES: Mapping[str, Callable[[], AbstractAsyncContextManager[Harness]]] = {
     "twilio": twilio.harness,
     "telnyx": telnyx.harness,
     "vapi": vapi.harness,
+    "webhook": webhook.harness,
 }
 """One line for each adapter. Each harness is opened for one case."""
 
