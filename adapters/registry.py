@@ -21,6 +21,7 @@ BUILT_IN: Mapping[str, str] = {
     "telnyx": "adapters.telnyx:SPEC",
     "vapi": "adapters.vapi:SPEC",
     "webhook": "adapters.webhook:SPEC",
+    "retell": "adapters.retell:SPEC",
 }
 """Kind → where its spec is."""
 

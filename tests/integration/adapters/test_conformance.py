@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 
 from adapters.conformance import CASES, Act, Case, Harness
-from tests.support.providers import asterisk, example, simulated, telnyx, twilio, vapi, webhook
+from tests.support.providers import asterisk, example, retell, simulated, telnyx, twilio, vapi, webhook
 from tests.support.providers.base import FakeProvider
 from tests.support.providers.harness import ProviderHarness
 
@@ -21,6 +21,7 @@ HARNESSES: Mapping[str, Callable[[], AbstractAsyncContextManager[Harness]]] = {
     "telnyx": telnyx.harness,
     "vapi": vapi.harness,
     "webhook": webhook.harness,
+    "retell": retell.harness,
 }
 """One line for each adapter. Each harness is opened for one case."""
 
