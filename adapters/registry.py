@@ -22,6 +22,7 @@ BUILT_IN: Mapping[str, str] = {
     "vapi": "adapters.vapi:SPEC",
     "webhook": "adapters.webhook:SPEC",
     "retell": "adapters.retell:SPEC",
+    "livekit": "adapters.livekit:SPEC",
 }
 """Kind → where its spec is."""
 

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 
 from adapters.conformance import CASES, Act, Case, Harness
-from tests.support.providers import asterisk, example, retell, simulated, telnyx, twilio, vapi, webhook
+from tests.support.providers import asterisk, example, livekit, retell, simulated, telnyx, twilio, vapi, webhook
 from tests.support.providers.base import FakeProvider
 from tests.support.providers.harness import ProviderHarness
 
@@ -22,6 +22,7 @@ HARNESSES: Mapping[str, Callable[[], AbstractAsyncContextManager[Harness]]] = {
     "vapi": vapi.harness,
     "webhook": webhook.harness,
     "retell": retell.harness,
+    "livekit": livekit.harness,
 }
 """One line for each adapter. Each harness is opened for one case."""
 
@@ -34,6 +35,10 @@ EXEMPT: Mapping[str, Mapping[Act, str]] = {
     "twilio": {Act.MACHINE: "the end of a call does not tell who picked up: another callback does, as test_twilio.py shows"},
     "telnyx": {Act.MACHINE: "the end of a call does not say who answered it; that is told by an event of its own"},
     "vapi": vapi.EXEMPT,
+    "livekit": {
+        Act.MACHINE: "LiveKit does not detect who answers",
+        Act.HANG_AFTER: "an answer comes only when the phone is answered; that the call is under way is seen in its room",
+    },
 }
 """Kind → what its provider cannot do → why. The same reasons stand in the table of adapters/README.md."""
 
