@@ -23,6 +23,7 @@ BUILT_IN: Mapping[str, str] = {
     "webhook": "adapters.webhook:SPEC",
     "retell": "adapters.retell:SPEC",
     "livekit": "adapters.livekit:SPEC",
+    "elevenlabs": "adapters.elevenlabs:SPEC",
 }
 """Kind → where its spec is."""
 
