@@ -17,6 +17,7 @@ GROUP = "dialer.adapters"
 BUILT_IN: Mapping[str, str] = {
     "simulated": "adapters.simulated:SPEC",
     "asterisk": "adapters.asterisk:SPEC",
+    "freeswitch": "adapters.freeswitch:SPEC",
     "twilio": "adapters.twilio:SPEC",
     "telnyx": "adapters.telnyx:SPEC",
     "vapi": "adapters.vapi:SPEC",

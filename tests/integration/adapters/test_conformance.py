@@ -8,7 +8,19 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 
 from adapters.conformance import CASES, Act, Case, Harness
-from tests.support.providers import asterisk, elevenlabs, example, livekit, retell, simulated, telnyx, twilio, vapi, webhook
+from tests.support.providers import (
+    asterisk,
+    elevenlabs,
+    example,
+    freeswitch,
+    livekit,
+    retell,
+    simulated,
+    telnyx,
+    twilio,
+    vapi,
+    webhook,
+)
 from tests.support.providers.base import FakeProvider
 from tests.support.providers.harness import ProviderHarness
 
@@ -17,6 +29,7 @@ HARNESSES: Mapping[str, Callable[[], AbstractAsyncContextManager[Harness]]] = {
     "asterisk": asterisk.harness,
     "asterisk_stasis": asterisk.stasis_harness,
     "example": example.harness,
+    "freeswitch": freeswitch.harness,
     "twilio": twilio.harness,
     "telnyx": telnyx.harness,
     "vapi": vapi.harness,
@@ -44,7 +57,7 @@ EXEMPT: Mapping[str, Mapping[Act, str]] = {
 }
 """Kind → what its provider cannot do → why. The same reasons stand in the table of adapters/README.md."""
 
-AS_THEY_COME = frozenset({"simulated", "asterisk", "asterisk_stasis"})
+AS_THEY_COME = frozenset({"simulated", "asterisk", "asterisk_stasis", "freeswitch"})
 """Kinds whose fakes cannot repeat and reverse callbacks: they have none, or deliver them themselves."""
 
 UNORDERED = ("judges_human", "judges_busy", "phases_go_forward", "a_look_up_repeats_the_callbacks")
