@@ -69,6 +69,7 @@ ENDINGS: Final[Mapping[str, str]] = {
     "invalid_number": "nobody has this number",
     "removed": "taken out of the campaign",
     "request_failures": "given up: its calls were refused 20 times in a day",
+    "storm": "its trunk called everybody's number invalid, and the campaign had ended before that was known",
     "trunk_failures": "given up: the carrier failed 20 times in a day",
     "unknown": "nobody knows whether its phone rang, so it is not called a second time",
     "unreadable_rules": "the campaign's rules could not be read when its call ended",
@@ -83,6 +84,7 @@ AFTER: Final[Mapping[str, str]] = {
     "no_phone": "give the contact a phone number; then {again}",
     "quarantined": "its calls tell the cause (GET /calls?contactId=…). Mend that; then {once_more}",
     "request_failures": "its calls tell the cause (GET /calls?contactId=…). Mend that; then {once_more}",
+    "storm": "{again}",
     "suppressed": "nothing; or, if the entry is a mistake, take it away (`dialer suppression list`, `dialer suppression remove"
     " ID`), and {again}",
     "trunk_failures": "when the carrier is well again, {once_more}",

@@ -61,7 +61,8 @@ CONTACT_TURNS: Turns = {
     P.QUEUED: frozenset({P.CALLING, P.PENDING, P.SKIPPED, P.FAILED}),
     P.CALLING: frozenset({P.PENDING, P.COMPLETED, P.FAILED, P.SKIPPED}),
     P.COMPLETED: frozenset({P.PENDING}),  # who asked to be called back
-    P.FAILED: frozenset({P.PENDING, P.COMPLETED}),  # so; or the call was unknown, and late evidence says somebody was reached
+    # Who asked to be called back; whose number a trunk in a storm called invalid; of whom late evidence says that he was reached.
+    P.FAILED: frozenset({P.PENDING, P.COMPLETED}),
     P.SKIPPED: frozenset(),
 }
 

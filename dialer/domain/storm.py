@@ -1,7 +1,8 @@
 """When how calls end says nothing of whom they were for, but of the trunk: the last endings of one trunk, looked at together.
 
 Pure but for its memory. A carrier that calls every number invalid, or takes calls of which not one rings, is at fault itself;
-what it says then must kill no contact. Each process keeps what it sees itself, for a sample serves.
+what it says then must kill no contact. Each process keeps what it sees itself, for a sample serves. Whom a storm took before
+anybody could see it is brought back afterwards, from the ledger (`dialer.domain.reinstate`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ INVALID_NUMBERS, INVALID_SHARE = 5, 0.3
 
 SILENT = 10
 """So many endings in a row by the trunk's fault without one ring: nothing gets through."""
+
+SUSPICIOUS = frozenset({Fault.NUMBER, Fault.TRUNK, Fault.CONFIG})
+"""What an ending is blamed on that a storm may have made."""
 
 LASTS = timedelta(seconds=60)
 """How long nothing is believed after a storm was seen: calls that were on their way end."""
@@ -53,6 +57,8 @@ class Endings:
     _until: datetime | None = None
     blamed: bool = False
     """Whether the trunk is to be reported; whoever does it resets this."""
+    suspects: set[str] = field(default_factory=set)
+    """The attempts whose endings are to be reported with it; resets likewise."""
 
     def believe(self, attempt: str, number: str, became: Progress, now: datetime) -> Progress:
         """What to make of this ending. Asked again for the same attempt, it is noted once."""
@@ -63,6 +69,7 @@ class Endings:
         self.note(Ending(attempt, number, Fault.NONE if rang else fault))
         if stormy(self._newest) or nothing_rings(self._newest):
             self._until = now + LASTS
+            self.suspects |= {each.attempt for each in self._newest if each.fault in SUSPICIOUS}
             self._newest.clear()
             self.blamed = True
         if fault is Fault.NUMBER and self._until is not None and now < self._until:

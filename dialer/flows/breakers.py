@@ -21,7 +21,7 @@ from dialer.domain.machine import AttemptState
 from dialer.domain.preflight import Reason
 from dialer.domain.storm import Ending, Endings
 from dialer.flows.ring import Ringer
-from dialer.store import breakers
+from dialer.store import breakers, storms
 from dialer.store.attempts import Permit
 from dialer.store.database import Pool
 from dialer.telemetry import metrics
@@ -110,15 +110,22 @@ class Breakers:
             return became
         return self._endings[was.trunk].believe(was.attempt, was.to_number, became, now)
 
-    async def report(self, trunk: str) -> None:
-        """Open the breaker of a trunk whose endings say so."""
-        if trunk in self._endings and self._endings[trunk].blamed:
-            self._endings[trunk].blamed = False
-            try:
-                await self.failed(f"trunk:{trunk}", Failure(Cause.ENDINGS))
-            except Exception:  # the endings themselves are written
-                self._endings[trunk].blamed = True
-                log.exception("trunk %s: that all its calls fail could not be kept; its next ending tries again", trunk)
+    async def report(self, *trunks: str) -> None:
+        """Open the breakers of those of these trunks (none named: of all) whose endings say so, and note the storm, so that whom
+        it took before it was seen comes back."""
+        for trunk in trunks or tuple(self._endings):
+            if trunk in self._endings and self._endings[trunk].blamed:
+                await self._blame(trunk, self._endings[trunk])
+
+    async def _blame(self, trunk: str, endings: Endings) -> None:
+        suspects, endings.suspects, endings.blamed = endings.suspects, set(), False
+        try:
+            await storms.note(self._pool, trunk, suspects, self._clock.now())
+            await self.failed(f"trunk:{trunk}", Failure(Cause.ENDINGS))
+        except Exception:  # the endings themselves are written
+            endings.suspects |= suspects
+            endings.blamed = True
+            log.exception("trunk %s: that all its calls fail could not be kept; its next ending tries again", trunk)
 
     async def tell(self, permit: Permit, fault: PlaceError | None) -> Reason | None:
         """A placement came to this (None = accepted). What its contact waits for now, None while no breaker that it speaks of

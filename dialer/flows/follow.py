@@ -39,6 +39,7 @@ class Follower:
         """Make of these attempts what is already written about them."""
         told = _by_attempt(await attempts.events_of(self._pool, ids) if ids else ())
         await asyncio.gather(*(self._settler.settle(attempt, self._made_of(group)) for attempt, group in told.items()))
+        await self._breakers.report()
 
     def _made_of(self, events: Sequence[CallEvent], trunk: str | None = None) -> Decide:
         def decide(case: Case) -> Turn | None:

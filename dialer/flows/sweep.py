@@ -1,9 +1,10 @@
 """Sweep: the safety net under everything that is said only once. Reads the ledger, asks nobody outside.
 
-Recalls what was claimed and not placed, makes endings of what is written but was not followed, takes out who opted out in a call,
-starts campaigns whose hour has come and pauses those whose end has come, answers who asked in a call to be called back, gives up
-callbacks whose time is over, lets contacts expire, rests campaigns that are done and caller IDs that are blocked, cancels direct
-calls that were not made, forgets old receipts, works out where second numbers ring of which nobody knows it, and recounts.
+Recalls what was claimed and not placed, makes endings of what is written but was not followed, takes out who opted out in a
+call, starts campaigns whose hour has come and pauses those whose end has come, brings back whom a trunk's storm took, answers
+who asked in a call to be called back, gives up callbacks whose time is over, lets contacts expire, rests campaigns that are
+done and caller IDs that are blocked, cancels direct calls that were not made, forgets old receipts, works out where second
+numbers ring of which nobody knows it, and recounts.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dialer.flows.reputation import judge_numbers
 from dialer.flows.ring import Ringer
 from dialer.flows.second_numbers import place_second_numbers
 from dialer.flows.settle import Settler
+from dialer.flows.storms import Storms
 from dialer.store import attempts, claims, direct, receipts, recount
 from dialer.store.database import Database
 from dialer.telemetry import metrics
@@ -38,6 +40,7 @@ class Sweeper:
         self._clock = clock
         self._callbacks = Callbacks(pool, ringer)
         self._opt_outs = OptOuts(database, ringer, clock)
+        self._storms = Storms(pool, ringer)
 
     async def sweep(self) -> None:
         """Once every few seconds."""
@@ -56,6 +59,7 @@ class Sweeper:
         if ended := await claims.end(self._pool, self._clock.now()):
             log.info("paused at their end: %s", ", ".join(ended))
             await self._ringer.wake(f"campaign:{id}" for id in ended)
+        await self._storms.clear_up(self._clock.now())
         await self._callbacks.answer(self._clock.now())
         if missed := await self._callbacks.miss(self._clock.now()):
             log.info("callbacks missed: %s", ", ".join(f"{n} of {campaign}" for campaign, n in missed.items()))

@@ -408,5 +408,7 @@ update campaigns c
     where x.id = any($1::text[]) and s.active = 0
       and exists (select from campaign_contacts t where t.campaign_id = x.id)) q
   where c.id = any($1) and c.id = q.id and c.status = 'running'
-    and ((q.empty and not coalesce((c.settings ->> 'no_auto_complete')::boolean, false)) or (q.spent and not q.empty))
+    and ((q.empty and not coalesce((c.settings ->> 'no_auto_complete')::boolean, false)
+          and not exists (select from stormed x where x.campaign_id = c.id))  -- whom a storm took comes back first
+         or (q.spent and not q.empty))
   returning c.id, c.status

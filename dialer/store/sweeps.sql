@@ -222,3 +222,28 @@ order by o.created_at limit $2
 -- name: opt_outs_withdrawn
 -- $1 attempt ids, $2 now.
 update opt_outs set withdrawn_at = $2 where attempt_id = any($1::text[]) and withdrawn_at is null
+
+-- name: note_storm
+-- A trunk is at fault itself. $1 trunk, $2 the attempts whose endings say so, $3 now. From a minute before the first of these calls
+-- on, or from ten minutes ago, everything is under suspicion, for other processes have seen others.
+insert into storms as w (trunk, since, suspects, until)
+  select $1, greatest(coalesce(min(a.placing_at), $3) - interval '60 seconds', $3::timestamptz - interval '10 minutes'), $2::text[],
+         clock_timestamp() + interval '60 seconds'
+  from call_attempts a where a.id = any($2)
+on conflict (trunk) do update
+  set since = least(w.since, excluded.since), until = excluded.until,
+      suspects = array(select distinct u.id from unnest(w.suspects || excluded.suspects) u(id)
+                       where (select a.ended_at is null or a.fault = 'number' from call_attempts a where a.id = u.id))
+
+-- name: stormed
+-- Calls to be corrected. $1 how many at most.
+select id, campaign_id from stormed order by campaign_id limit $1
+
+-- name: blame_trunk
+-- Of calls whose number was called invalid: it was the trunk. $1 attempt ids of one campaign, which is locked.
+with judged as (
+  select id, counted from call_attempts where id = any($1::text[]) and state = 'ended' and fault = 'number' order by id for update
+)
+update call_attempts a set outcome = 'unreachable', fault = 'trunk', reason = 'storm', counted = false
+  from judged w where a.id = w.id
+  returning a.campaign_contact_id as enrolment, a.attempt_no, w.counted

@@ -348,9 +348,7 @@ history = Table(
     _text("entity"),
     _text("entity_id"),
     _text("campaign_id"),
-    _text("before", null=True),
-    _text("after", null=True),
-    *_texts("reason", "rule"),
+    *_texts("before", "after", "reason", "rule"),
     _text("actor"),
     Column("xid", BigInteger),
 )
@@ -359,6 +357,10 @@ reputations = Table(
     "reputations", metadata, Column("number_id", Text, primary_key=True), _text("recent"), _int("rests"), _flag("unjudged")
 )
 gaps = Table("gaps", metadata, Column("trunk", Text, primary_key=True), _time("at", null=False))
+storms = Table(
+    "storms", metadata, Column("trunk", Text, primary_key=True), _time("since", null=False), _time("until", null=False),
+    _list("suspects"),
+)  # fmt: skip
 legal_turns = Table("legal_turns", metadata, _text("entity"), _text("before", null=True), _text("after"))
 
 scopes = Table(
@@ -375,9 +377,7 @@ scopes = Table(
 campaign_tallies = Table(
     "campaign_tallies",
     metadata,
-    Column("campaign_id", Text, primary_key=True),
-    Column("status", Text, primary_key=True),
-    Column("outcome", Text, primary_key=True),
+    *(Column(name, Text, primary_key=True) for name in ("campaign_id", "status", "outcome")),
     Column("called", Boolean, primary_key=True),
     _int("n"),
 )

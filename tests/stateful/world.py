@@ -54,7 +54,7 @@ HAPPENED: tuple[Event, ...] = ("ringing", "answered", "ended", "result")
 _EMPTY = """
 truncate teams, api_keys, companies, contacts, assistants, phone_numbers, campaigns, campaign_contacts, call_attempts,
   call_events, suppressions, import_batches, import_rejects, audit, history, scopes, campaign_tallies, lanes, custom_fields,
-  receipts cascade
+  receipts, storms cascade
 """
 _TEAM = """
 with team as (insert into teams (name, max_concurrent_calls, default_region) values ('t', $1, 'DE') returning id),

@@ -89,6 +89,7 @@ kept as (insert into receipts (team_id, key, fingerprint, scopes, created_at) va
 heard as (insert into reputations (number_id) values ($3)),
 held as (insert into breakers (key) select 'campaign:' || campaign_id from campaign_contacts where team_id = $1 limit 1),
 gap as (insert into gaps (trunk, at) values ('simulated', now())),
+storm as (insert into storms (trunk, since, suspects, until) values ('simulated', now(), '{}', now())),
 noted as (insert into audit (team_id, actor, action) values ($1, 'test', 'test')),
 batch as (insert into import_batches (team_id, file_name, header, imported, updated, skipped, failed, total)
           values ($1, 'f', '{a}', 0, 0, 0, 1, 1) returning id)

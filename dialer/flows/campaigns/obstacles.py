@@ -46,6 +46,7 @@ GIVEN_UP = {
     "quarantined": "no call could be made of it, each was refused",
     "invalid_number": "the number is invalid",
     "removed": "removed from the campaign",
+    "storm": "its trunk called every number invalid",
 }
 
 

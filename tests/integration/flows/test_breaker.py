@@ -315,22 +315,6 @@ async def test_whose_calls_are_refused_while_others_are_taken_is_given_up_though
         await laws_hold(e.pool)
 
 
-async def test_many_invalid_numbers_at_once_are_the_trunks_fault(database_url: str, redis_url: str) -> None:
-    async with engine(database_url, redis_url, quick(answer=0.0, invalid=1.0)) as e:
-        s = await seed(e.pool, contacts=60, concurrency=8)
-        await e.until("select state <> 'closed' and cause = 'endings' from breakers where key = $1", KEY)
-        await e.until("select count(*) = 0 from call_attempts where ended_at is null")
-        lost = await e.pool.fetchval("select count(*) from campaign_contacts where status = 'failed'")
-        assert lost <= 4, "those whom nobody could yet know to be innocent"
-        assert await e.pool.fetchval("select max(attempts) from campaign_contacts where status <> 'failed'") == 0
-        e.carrier.script = quick()
-        await e.pool.execute("update breakers set probe_at = now()")
-        await e.until("select count(*) = 0 from breakers", timeout=20)
-        assert await e.pool.fetchval("select status from campaigns where id = $1", s.campaign) == "running"
-        await e.until("select count(*) >= 40 from campaign_contacts where outcome = 'answered'")
-        await laws_hold(e.pool)
-
-
 async def test_a_carrier_that_takes_calls_of_which_none_rings_is_held_back(database_url: str, redis_url: str) -> None:
     async with engine(database_url, redis_url, quick(answer=0.0, unreachable=1.0)) as e:
         await seed(e.pool, contacts=60, concurrency=8)

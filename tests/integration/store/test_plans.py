@@ -35,6 +35,7 @@ LIVE = (
     "callback_asks_open",
     "opt_outs_open",
     "campaign_contacts_callbacks",
+    "storms_pkey",
 )
 """Indexes of what goes on at this moment, which may be read from end to end."""
 
@@ -42,6 +43,7 @@ LOOK_UPS = {
     "claim", "hold", "calls_counted", "peek", "place", "turn", "advance", "standing", "accepted", "due", "quiet", "rest",
     "refusals", "newest_placed", "expiring", "expire", "ending", "end", "missed_callbacks", "callback_asks",
     "opt_outs", "opt_outs_withdrawn",
+    "note_storm", "stormed", "blame_trunk",
 }  # fmt: skip
 
 

@@ -25,7 +25,11 @@ SHARED = {
 }
 """Tables whose rows are nobody's: every team may read them, none may change them."""
 
-ENGINES = {"gaps": "when a trunk's word was missed", "contact_search": "what lists search"}
+ENGINES = {
+    "gaps": "when a trunk's word was missed",
+    "storms": "trunks whose endings are not believed",
+    "contact_search": "what lists search",
+}
 """Tables that no request reads."""
 
 NOBODYS = {"scopes": "key like 'trunk:%'", "suppressions": "scope = 'global'"}

@@ -30,6 +30,13 @@ def test_from_the_fifth_invalid_number_on_it_is_the_trunk_and_not_the_number() -
     assert endings.blamed
 
 
+def test_whoever_was_believed_before_the_storm_was_seen_is_under_suspicion_and_whoever_rang_is_not() -> None:
+    endings, _ = follow(BUSY, INVALID, SILENCE, *[INVALID] * 3, BUSY)
+    assert not endings.suspects
+    endings.believe("call_x", "+4930", INVALID, NOW)
+    assert endings.suspects == {"call_1", "call_2", "call_3", "call_4", "call_5", "call_x"}
+
+
 def test_a_bad_number_now_and_then_is_believed() -> None:
     endings, believed = follow(*[BUSY, BUSY, BUSY, INVALID] * 50)
     assert all(each.fault is not Fault.TRUNK for each in believed)

@@ -1,0 +1,18 @@
+"""Storms: trunks that call everybody's number invalid, and whose calls that concerns. The text is plain SQL, beside this file."""
+
+from __future__ import annotations
+
+from dialer.store.migrations.script import run_sql
+
+revision = "0020"
+down_revision = "0019"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    run_sql("0020_storms.sql")
+
+
+def downgrade() -> None:
+    raise NotImplementedError("schemas only grow: the version before this one runs on this schema too")
