@@ -65,6 +65,7 @@ class CallEvent:
     time, UTC; `key` is stable across redelivery of the same fact; `cause` keeps the carrier's raw word. `data` of a RESULT is
     kept with the call; what has a meaning in it: `transcript`, `recording_url`, `extracted`, and `callback_at`, the time at which
     whoever was spoken to asked to be called again (ISO 8601 with its offset from UTC, or nobody knows on whose clock it is read).
+    `extracted`: name → value, or name → {"value": …} with what else is known of it; what fits is written to the contact.
     `do_not_call` true, of any phase: whoever was spoken to does not want to be called again. It is heard in the commit that keeps
     the event, so an adapter that learns of it while the call is up tells it then.
     """

@@ -21,6 +21,8 @@ from adapters.events import Phase
 from adapters.failpoints import failpoint_during
 from dialer import health
 from dialer.flows.breakers import Breakers
+from dialer.flows.extractions import EVERY_SECONDS as EXTRACTIONS_SECONDS
+from dialer.flows.extractions import Extractions
 from dialer.flows.follow import Follower
 from dialer.flows.gaps import Gaps
 from dialer.flows.hang_up import hang_up_campaign
@@ -245,6 +247,8 @@ async def run_scheduler(settings: Settings) -> None:
         h.duties(duties)
         duties.start("watchdog", Watchdog(h.clock).run())
         duties.start("sweep", repeat("sweep", own.sweep_seconds, sweeper.sweep, h.clock, duties.stop))
+        told = Extractions(h.database.pool, h.clock)
+        duties.start("extractions", repeat("extractions", EXTRACTIONS_SECONDS, told.judge, h.clock, duties.stop))
         duties.start("recount", repeat("recount", own.recount_seconds, sweeper.recount, h.clock, duties.stop))
         watch = repeat("breakers", LOOK_SECONDS, lambda: h.breakers.watch(settings.adapters), h.clock, duties.stop)
         duties.start("breakers", watch)

@@ -14,6 +14,7 @@ from dialer.api.context import Context
 from dialer.api.idempotency import once
 from dialer.api.shapes import Answer, Body, Id, JsonObject, Line, Page, PageQuery, Record
 from dialer.domain.cursor import CALLS
+from dialer.domain.extracted import Verdict
 from dialer.domain.instant import Instant
 from dialer.domain.keys import Caller
 from dialer.domain.outcome import Disposition
@@ -100,12 +101,26 @@ class CallbackAsked(Record):
     callback_at: datetime | None
 
 
+class ExtractedField(Record):
+    """What became of one name under `extracted`. Only where the verdict is `applied` the call wrote the contact's field."""
+
+    name: str
+    field: str | None = Field(description="The contact's field that it means: `email`, `customFields.shoe_size`; null: none")
+    verdict: Verdict | None = Field(
+        description="applied, or why not: unchanged (the contact had it already, from elsewhere), kept (the field holds what no "
+        "call wrote), cleared (emptied since the call began), told_later (a later word was there first), empty, unfit, "
+        "unknown_field, not_extractable, protected_field (no call changes it), erased (the contact); null: judged soon"
+    )
+    message: str | None = Field(description="What does not fit")
+
+
 class CallDetail(Call):
     metadata: dict[str, Any] | None = Field(description="As it was sent with a direct call")
     provider_ref: str | None
     transcript: Any = None
     recording_url: Any = None
     extracted: Any = None
+    extracted_fields: list[ExtractedField] = Field(description="Which of it was written to the contact, a line for each name")
     callback: CallbackAsked | None = Field(description="What became of the callback that was asked for in the call")
     result: dict[str, Any]
     events: list[CallEvent]

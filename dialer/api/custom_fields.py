@@ -50,7 +50,7 @@ class NewCustomField(Body):
     type: Type
     options: Options | None = None
     description: Prose | None = None
-    extractable: bool = Field(default=False, description="Whether what a call brought may fill it")
+    extractable: bool = Field(default=False, description="Whether a call may fill it: by its key under `extracted` of the result")
 
 
 class CustomFieldChange(Body):

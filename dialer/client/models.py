@@ -214,6 +214,15 @@ class Dashboard(TypedDict):
     pace: dict[str, Any]
 
 
+class ExtractedField(TypedDict):
+    """What became of one name under `extracted` of a call: `applied` to the contact's `field`, or why not; None: judged soon."""
+
+    name: str
+    field: str | None
+    verdict: str | None
+    message: str | None
+
+
 class Call(TypedDict):
     """One call; `create` and `get` bring what is not required too."""
 
@@ -248,6 +257,7 @@ class Call(TypedDict):
     transcript: NotRequired[Any]
     recording_url: NotRequired[Any]
     extracted: NotRequired[Any]
+    extracted_fields: NotRequired[list[ExtractedField]]
     result: NotRequired[dict[str, Any]]
 
 

@@ -27,6 +27,8 @@ _STAGE = {
 
 CLASSIFIED = "classified"
 """The key of a call's result under which it says who picked up."""
+EXTRACTED = "extracted"
+"""The key under which it says what was found out: name → value."""
 _WHO = (Outcome.HUMAN, Outcome.MACHINE)
 
 
@@ -92,11 +94,18 @@ def _apply(was: Progress, event: CallEvent) -> Progress:
         case Phase.CLASSIFIED if event.outcome in _WHO:
             return _known_better(replace(was, result={**(was.result or {}), CLASSIFIED: event.outcome.value}), event.outcome)
         case Phase.RESULT:
-            return replace(was, result={**(was.result or {}), **event.data})
+            return replace(was, result=_told(was.result or {}, event.data))
         case Phase.ENDED:
             return _end(was, event)
         case _:
             return was if was.ref or event.ref is None else replace(was, ref=event.ref)
+
+
+def _told(before: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
+    """With what is told on top of what was; extracted fields may come in parts."""
+    both = [each[EXTRACTED] for each in (before, data) if isinstance(each.get(EXTRACTED), Mapping)]
+    parts = {EXTRACTED: {**both[0], **both[1]}} if len(both) > 1 else {}
+    return {**before, **data, **parts}
 
 
 def _end(was: Progress, event: CallEvent) -> Progress:

@@ -10,10 +10,11 @@ from datetime import datetime
 from typing import Any
 
 from adapters.events import Outcome
+from dialer.domain import extracted
 from dialer.domain.cursor import After
 from dialer.domain.errors import NotFound
 from dialer.domain.outcome import Disposition, disposition
-from dialer.store import calls
+from dialer.store import calls, extractions
 from dialer.store.calls import Which
 from dialer.store.database import Database
 from dialer.store.transaction import Transaction, reading
@@ -62,6 +63,7 @@ async def whole_call(on: Transaction, clock: Clock, team: str, call: str) -> dic
     told = await calls.events(on, call)
     turns = await calls.turns(on, call)
     asked = await calls.callback_asked(on, call)
+    of_contact = [extractions.telling(each) for each in await calls.told_of_contact(on, call)]
     result = row["result"] or {}
     return {
         **summary(row, clock.now()),
@@ -70,6 +72,7 @@ async def whole_call(on: Transaction, clock: Clock, team: str, call: str) -> dic
         "transcript": result.get("transcript"),
         "recording_url": result.get("recording_url"),
         "extracted": result.get("extracted"),
+        "extracted_fields": extracted.report(of_contact),
         "callback": asked,
         "result": result,
         "events": [{name: event[name] for name in TOLD} for event in told],

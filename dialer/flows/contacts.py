@@ -6,10 +6,10 @@ change to "do not call" has returned, no call to that contact starts; likewise n
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
+from dialer.domain import email
 from dialer.domain.cursor import After
 from dialer.domain.errors import Conflict, Invalid, NotFound
 from dialer.domain.fence import FENCE_SECONDS
@@ -33,7 +33,6 @@ HISTORY: Final = 20
 
 CHANGED_MEANWHILE: Final = "The contact was changed by somebody else meanwhile; read it again and repeat your change."
 
-EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
 ELSEWHERE: Final = ("phone", "phone_secondary", "timezone", "region")
 """What a contact's place follows from."""
 DEFAULTS: Final[Mapping[str, Any]] = {"lead_status": "new", "do_not_call": False, "custom_fields": {}, "tags": []}
@@ -61,8 +60,8 @@ def judged(values: Mapping[str, Any], region: str) -> dict[str, Any]:
                 faults |= fault.fields
     if kept.get("timezone") is not None and not is_zone(kept["timezone"]):
         faults["timezone"] = ["is not a time zone; write an IANA name such as America/New_York"]
-    if kept.get("email") is not None and not EMAIL.fullmatch(kept["email"]):
-        faults["email"] = ["is not an email address; write it as name@example.com"]
+    if kept.get("email") is not None and not email.is_email(kept["email"]):
+        faults["email"] = [email.UNFIT]
     if kept.get("region") is not None and not is_subdivision(kept["region"]):
         faults["region"] = ["is not a subdivision; write its ISO 3166-2 code such as US-CA"]
     if faults:

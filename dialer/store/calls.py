@@ -11,7 +11,7 @@ from sqlalchemy import Select, and_, func, select
 
 from dialer.domain.cursor import After
 from dialer.store.rows import Row, all_rows, row_or_none
-from dialer.store.tables import call_attempts, call_events, callback_asks, campaigns, history
+from dialer.store.tables import call_attempts, call_events, callback_asks, campaigns, extractions, history
 from dialer.store.transaction import Transaction
 
 
@@ -78,6 +78,13 @@ async def callback_asked(on: Transaction, call: str) -> Row | None:
     """What became of the callback that the call asked for: `verdict` (null = not judged yet) and `callback_at`."""
     c = callback_asks.c
     return row_or_none(await on.execute(select(c.verdict, c.callback_at).where(c.attempt_id == call)))
+
+
+async def told_of_contact(on: Transaction, call: str) -> list[Row]:
+    """What the call told of its contact, an event a row: `event_id`, `at`, `told`, and `verdicts` (null = not judged yet)."""
+    x, e = extractions.c, call_events.c
+    wanted = select(x.event_id, e.at, e.data["extracted"].label("told"), x.verdicts).join(call_events, e.id == x.event_id)
+    return all_rows(await on.execute(wanted.where(x.attempt_id == call)))
 
 
 async def turns(on: Transaction, call: str) -> list[Row]:

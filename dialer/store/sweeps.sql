@@ -247,3 +247,41 @@ with judged as (
 update call_attempts a set outcome = 'unreachable', fault = 'trunk', reason = 'storm', counted = false
   from judged w where a.id = w.id
   returning a.campaign_contact_id as enrolment, a.attempt_no, w.counted
+
+-- name: extractions
+-- Events that told something of a contact which nobody has judged, those behind event $1; $2 at most.
+select event_id, attempt_id from extractions where judged_at is null and event_id > $1 order by event_id limit $2
+
+-- name: extraction_contact
+-- The contact of a call, held until the transaction ends; nobody when somebody else has it. $1 attempt id.
+select a.id, a.claimed_at, a.team_id, p.id as contact_id, p.email, p.job_title, p.lead_status, p.custom_fields, p.told,
+       p.deleted_at is not null as erased
+from call_attempts a join contacts p on p.id = a.contact_id where a.id = $1 for no key update of p skip locked
+
+-- name: extraction_tellings
+-- All that the events of a call told of its contact, after the contact was locked. $1 attempt id.
+select x.event_id, e.at, e.data -> 'extracted' as told, x.verdicts
+from extractions x join call_events e on e.id = x.event_id where x.attempt_id = $1 order by x.event_id for update of x
+
+-- name: extraction_fields
+-- The definitions of custom fields with these keys. $1 team, $2 keys.
+select key, type, options, extractable from custom_fields where team_id = $1 and key = any($2::text[])
+
+-- name: extraction_written
+-- Write what a call told to its contact, and note it. $1 contact, $2 now, $3 email, $4 job title, $5 lead status (null = stays),
+-- $6 custom fields, $7 marks, $8 team, $9 attempt, $10 the fields that change.
+with written as (
+  update contacts
+    set email = coalesce($3, email), job_title = coalesce($4, job_title), lead_status = coalesce($5, lead_status),
+        custom_fields = custom_fields || $6::jsonb, told = told || $7::jsonb,
+        updated_at = case when $10::text[] = '{}' then updated_at else $2::timestamptz end
+    where id = $1 returning id
+)
+insert into audit (team_id, actor, action, entity_id, detail)
+  select $8, 'call', 'contact.told', id, jsonb_build_object('call', $9::text, 'fields', to_jsonb($10::text[]))
+  from written where $10::text[] <> '{}'
+
+-- name: extraction_judged
+-- Per event $1 id, $2 verdicts; $3 now.
+update extractions x set judged_at = $3, verdicts = w.verdicts
+  from unnest($1::bigint[], $2::jsonb[]) as w(event_id, verdicts) where x.event_id = w.event_id and x.judged_at is null

@@ -131,6 +131,7 @@ contacts = Table(
     *_born("created_at", "updated_at"),
     Column("tag_set", BigInteger, Computed("hash(…)", persisted=True)),  # what the migration says
     _int("second_place_set_id", null=True),
+    Column("told", JSONB, nullable=False, server_default=FetchedValue()),
 )
 
 contact_search = Table(
@@ -146,18 +147,9 @@ contact_search = Table(
 )
 
 custom_fields = Table(
-    "custom_fields",
-    metadata,
-    _id(),
-    _text("team_id"),
-    _text("key"),
-    _text("label"),
-    _text("type"),
-    _list("options"),
-    _text("description", null=True),
-    _flag("extractable"),
-    *_born("created_at", "updated_at"),
-)
+    "custom_fields", metadata, _id(), *map(_text, ("team_id", "key", "label", "type")), _list("options"),
+    _text("description", null=True), _flag("extractable"), *_born("created_at", "updated_at"),
+)  # fmt: skip
 
 assistants = Table(
     "assistants",
@@ -243,6 +235,11 @@ callback_asks = Table(
 
 opt_outs = Table(
     "opt_outs", metadata, Column("attempt_id", Text, primary_key=True), *_born("created_at"), *_times("withdrawn_at"),
+)  # fmt: skip
+
+extractions = Table(
+    "extractions", metadata, Column("event_id", BigInteger, primary_key=True), _text("attempt_id"), *_born("created_at"),
+    *_times("judged_at"), _json("verdicts", null=True),
 )  # fmt: skip
 
 call_attempts = Table(

@@ -14,6 +14,7 @@ from adapters.base import Hook
 from adapters.simulated.carrier.script import Script
 from adapters.simulated.carrier.server import Carrier
 from dialer.app import Duties, House, book_of, house, repeat, ticker_of, trunks
+from dialer.flows.extractions import Extractions
 from dialer.flows.place import Placer, Trunk
 from dialer.flows.reconcile import Reconciler
 from dialer.flows.release import LedgerBook
@@ -128,6 +129,8 @@ async def engine(
             watch = repeat("breakers", SWEEP_SECONDS, lambda: h.breakers.watch(settings.adapters), h.clock, duties.stop)
             duties.start("breakers", watch)
             duties.start("sweep", repeat("sweep", SWEEP_SECONDS, sweeper.sweep, h.clock, duties.stop))
+            told = Extractions(h.database.pool, h.clock)
+            duties.start("extractions", repeat("extractions", SWEEP_SECONDS, told.judge, h.clock, duties.stop))
         try:
             yield Engine(h, simulated, carriers, book, placer, sweeper, reconciler, duties)
         finally:

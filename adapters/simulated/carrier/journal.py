@@ -46,6 +46,8 @@ class Entry(msgspec.Struct, kw_only=True, rename={"caller_id": "from"}):
     """Said that they do not want to be called again."""
     call_back_at: float | None = None
     """When they asked to be called."""
+    extracted: dict[str, Any] | None = None
+    """What they told: name → value."""
     hung_up: bool = False
     """Ended by the caller."""
     sip: int | None = None

@@ -8,7 +8,7 @@ changes nothing. Every draw is made whatever the shares are, so changing one sha
 from __future__ import annotations
 
 from random import Random
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -105,6 +105,8 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Share of the others who answer that ask to be called back."""
     call_back_after: Span = Span(3600, 86400)
     """From the call's result to when they ask to be called."""
+    extracted: dict[str, tuple[Any, ...]] = {}
+    """Name → values, of which each person who answers tells one: `extracted` of the result."""
     result_after: Span = Span(0.05, 0.2)
     """From the end of an answered call to its result."""
     latency: Span = Span(0, 0.01)
@@ -128,6 +130,8 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             raise ValueError("the shares of marked_as_spam are 0 to 1")
         if not (0 <= self.opt_out <= 1 and 0 <= self.call_back <= 1):
             raise ValueError("opt_out and call_back are shares, 0 to 1")
+        if not all(self.extracted.values()):
+            raise ValueError("extracted needs at least one value for each name")
         if min(self.calls_per_second, self.max_live, self.repeats) < 0:
             raise ValueError("calls_per_second, max_live and repeats are 0 or more")
 
@@ -143,6 +147,7 @@ class Conduct(msgspec.Struct, frozen=True):
     result_after: float
     opts_out: bool = False
     call_back_after: float | None = None
+    extracted: dict[str, Any] | None = None
 
 
 class Telling(msgspec.Struct, frozen=True):
@@ -190,9 +195,12 @@ def conduct(script: Script, to: str, nth: int, caller_id: str = "") -> Conduct:
     wish = Random(f"wish {script.seed} {to} {nth}")
     human, no, again, later = fate == "human", wish.random(), wish.random(), script.call_back_after.draw(wish)
     opts_out = human and no < script.opt_out
+    words = Random(f"words {script.seed} {to} {nth}")
+    extracted = {name: words.choice(values) for name, values in script.extracted.items()}
     return Conduct(
         opts_out=opts_out,
         call_back_after=later if human and not opts_out and again < script.call_back else None,
+        extracted=extracted if human and extracted else None,
         fate=fate,
         setup=script.setup.draw(chance),
         ring=script.ring.draw(chance),

@@ -8,8 +8,8 @@ from functools import lru_cache
 from typing import Any, Final
 
 from dialer.domain.custom_field import NO, YES, CustomField
+from dialer.domain.email import UNFIT, is_email
 from dialer.domain.phone import NotPhone, Phone, normalise
-from dialer.flows.contacts import EMAIL
 from dialer.flows.importing.columns import Columns, spelled
 from dialer.store.imports import Rejected, Staged
 from scheduler.places import Place, is_subdivision, locate
@@ -108,8 +108,8 @@ class Reader:
         )
 
     def _check(self, get: Callable[[str], str | None]) -> None:
-        if (email := get("email")) is not None and not EMAIL.fullmatch(email):
-            raise _Fault("email", "is not an email address; write it as name@example.com")
+        if (email := get("email")) is not None and not is_email(email):
+            raise _Fault("email", UNFIT)
         if (zone := get("timezone")) is not None and not _known_zone(zone):
             raise _Fault("timezone", "is not a time zone; write an IANA name such as America/New_York")
         if (region := get("region")) is not None and not is_subdivision(region):

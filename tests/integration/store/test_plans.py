@@ -34,6 +34,7 @@ LIVE = (
     "one_live_attempt_per_",
     "callback_asks_open",
     "opt_outs_open",
+    "extractions_open",
     "campaign_contacts_callbacks",
     "storms_pkey",
 )
@@ -42,8 +43,8 @@ LIVE = (
 LOOK_UPS = {
     "claim", "hold", "calls_counted", "peek", "place", "turn", "advance", "standing", "accepted", "due", "quiet", "rest",
     "refusals", "newest_placed", "expiring", "expire", "ending", "end", "missed_callbacks", "callback_asks",
-    "opt_outs", "opt_outs_withdrawn",
-    "note_storm", "stormed", "blame_trunk",
+    "opt_outs", "opt_outs_withdrawn", "extractions", "extraction_contact", "extraction_tellings", "extraction_fields",
+    "extraction_written", "extraction_judged", "note_storm", "stormed", "blame_trunk",
 }  # fmt: skip
 
 

@@ -100,3 +100,19 @@ def test_only_whoever_talks_opts_out_or_asks_for_a_callback_and_nobody_both() ->
 def test_a_wish_has_a_share(text: bytes) -> None:
     with pytest.raises(ValueError, match="opt_out and call_back are shares"):
         parse(text)
+
+
+def test_only_whoever_talks_tells_something_one_value_for_each_name() -> None:
+    script = Script(answer=0.6, voicemail=0.2, extracted={"size": (40, 41), "odd": ("x",)})
+    calls = [conduct(script, f"+4930{n:07}", 1) for n in range(500)]
+    assert not [call for call in calls if (call.fate == "human") != (call.extracted is not None)]
+    told = [call.extracted for call in calls if call.extracted is not None]
+    assert {each["odd"] for each in told} == {"x"}
+    assert sum(each["size"] == 40 for each in told) / len(told) == pytest.approx(0.5, abs=0.1)
+    plain = [conduct(Script(answer=0.6, voicemail=0.2), f"+4930{n:07}", 1) for n in range(500)]
+    assert [call.talk for call in plain] == [call.talk for call in calls], "the other draws stay as they are"
+
+
+def test_a_name_without_a_value_is_refused() -> None:
+    with pytest.raises(ValueError, match="extracted needs at least one value"):
+        parse(b'{"extracted": {"size": []}}')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 
@@ -99,3 +100,11 @@ def test_an_answered_call_takes_the_classification_that_came_before_its_end() ->
 def test_an_end_without_a_word_is_answered_if_it_was_answered_and_unknown_otherwise() -> None:
     assert fold(Progress(AttemptState.PLACING), [event(Phase.ANSWERED), event(Phase.ENDED, 1)]).outcome is Outcome.ANSWERED
     assert fold(Progress(AttemptState.PLACING), [event(Phase.ENDED, 1)]).outcome is Outcome.UNKNOWN
+
+
+def test_extracted_fields_that_come_in_parts_are_kept_together() -> None:
+    parts: list[dict[str, object]] = [{"extracted": {"a": 1}, "summary": "x"}, {"extracted": {"b": 2}}, {"summary": "y"}]
+    told = [replace(event(Phase.RESULT, n), data=part) for n, part in enumerate(parts)]
+    assert fold(Progress(AttemptState.PLACING), told).result == {"extracted": {"a": 1, "b": 2}, "summary": "y"}
+    odd = fold(Progress(AttemptState.PLACING), [*told, replace(event(Phase.RESULT, 9), data={"extracted": "none"})])
+    assert odd.result == {"extracted": "none", "summary": "y"}
