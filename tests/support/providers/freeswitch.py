@@ -34,7 +34,7 @@ CODES = {
     Act.UNREACHABLE: ("NORMAL_TEMPORARY_FAILURE", 41, 503),
 }
 """Word, Q.850 cause and SIP code of what the network ends. All others are ended by FreeSWITCH's own timer, or by us."""
-QUICK = Rhythm(first=0.01, longest=0.05, ping=5)
+QUICK = Rhythm(first=0.01, longest=0.05, ping=60)
 _NAMES = {
     Stage.RINGING: "CHANNEL_PROGRESS",
     Stage.ANSWERED: "CHANNEL_ANSWER",

@@ -56,7 +56,7 @@ async def test_an_answer_is_its_body_or_the_text_in_its_head() -> None:
         b"Content-Length: welcome\n\n",
         b"Content-Length: -1\n\n",
         b"Content-Length: 1_0\n\n" + b"x" * 10,
-        b"Content-Length: %d\n\n" % (LONGEST_BODY + 1),
+        b"Content-Length: %d\n\n" % (LONGEST_BODY + 1) + b"x" * (LONGEST_BODY + 1),
         b"Content-Length: 9\n\nshort",
         b"X: " + b"x" * (LONGEST_HEAD + 1) + b"\n\n",
         b"X: " + b"x" * (LONGEST_HEAD + 1),
