@@ -20,9 +20,9 @@ async def test_a_campaign_with_every_kind_of_trouble_names_no_number(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     faults = Faults(refuse_429=0.1, refuse_400=0.1, error_before=0.1, error_after=0.1, reset_after=0.1, retry_after=0.2)
-    async with engine(database_url, redis_url, quick(answer=0.5, busy=0.3, faults=faults)) as e:
-        s = await seed(e.pool, contacts=60, concurrency=10)
-        await e.until("select count(*) >= 40 from campaign_contacts where status in ('completed', 'failed')")
+    async with engine(database_url, redis_url, quick(answer=0.7, busy=0.2, faults=faults)) as e:
+        s = await seed(e.pool, contacts=60, concurrency=20)
+        await e.until("select count(*) >= 15 from campaign_contacts where status in ('completed', 'failed')")
         numbers = [r["to_number"] for r in await e.pool.fetch("select to_number from campaign_contacts")]
         assert s.campaign
     formatter = logging.Formatter("%(message)s")

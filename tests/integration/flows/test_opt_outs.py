@@ -150,15 +150,15 @@ async def test_another_team_is_not_concerned(desk: Desk) -> None:
 
 
 async def test_by_the_carriers_books_nobody_is_called_after_it(database_url: str, redis_url: str) -> None:
-    """The same people in three campaigns at once; half of those who answer say no."""
+    """The same people in two campaigns at once; half of those who answer say no."""
     async with engine(database_url, redis_url, quick(answer=0.7, opt_out=0.5)) as e:
-        await crossed(e.pool, numbers=40, people=1, campaigns=3, concurrency=8, caps=[], max_attempts=3)
-        await e.until("select count(*) = 3 from campaigns where status = 'completed'")
+        await crossed(e.pool, numbers=30, people=1, campaigns=2, concurrency=15, caps=[], max_attempts=3)
+        await e.until("select count(*) = 2 from campaigns where status = 'completed'")
         calls: defaultdict[str, list[Entry]] = defaultdict(list)
         for entry in sorted(e.carrier.journal.entries.values(), key=lambda entry: entry.accepted):
             calls[entry.to].append(entry)
         said = {to: entry.resulted for to, of in calls.items() for entry in of if entry.opted_out}
-        assert len(said) > 10
+        assert len(said) > 5
         assert not [c for to, at in said.items() if at for c in calls[to] if c.accepted > at + DELIVERY + FENCE_SECONDS]
         assert {r["phone_number"] for r in await e.pool.fetch("select phone_number from suppressions")} == set(said)
         skipped = await e.pool.fetchval("select count(*) from campaign_contacts where status = 'skipped'")

@@ -63,6 +63,7 @@ async def test_no_hot_statement_reads_a_table_whole(database: Database, name: st
     assert "Seq Scan" not in await _plan(database, statement(name))
 
 
+@pytest.mark.usefixtures("anew")
 async def test_one_contact_is_one_row_also_of_a_table_without_statistics(database: Database) -> None:
     """As after the first import, which is when people look at what they imported."""
     where = await seed(database.pool, contacts=1)
