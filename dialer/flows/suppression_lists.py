@@ -1,19 +1,22 @@
 """Suppressions from a CSV file and as one.
 
-A file is read twice: first as a whole, so that one that cannot be read changes nothing; then piece by piece, each in a
-transaction of its own, so that no campaign is locked for long. A crash in between leaves some of the numbers suppressed and no
-receipt: importing the file again, with the same idempotency key too, suppresses the rest. The answer comes after the
-fence: from then on no call to any of the numbers starts.
+A file is read twice: first as a whole, so that one that cannot be read changes nothing; then piece by piece, so that no campaign
+is locked for long. A piece goes through three hands, one after the other and each on its own piece at the same time: it is read,
+its numbers are suppressed, its enrolments that wait are stopped. Who is suppressed and not stopped yet is not called: the claim
+asks, and so does the dial. A crash in between leaves some of the numbers suppressed, some enrolments waiting, and no receipt:
+importing the file again, with the same idempotency key too, does the rest. The answer comes after the fence: from then on no call
+to any of the numbers starts.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
-from typing import BinaryIO, Final, TypeAlias
+from typing import BinaryIO, Final, TypeAlias, TypeVar
 
 from dialer.domain.errors import Invalid
 from dialer.domain.fence import FENCE_SECONDS
@@ -30,7 +33,7 @@ from dialer.store import audit, callability, campaigns, suppression_lists
 from dialer.store.database import Database
 from dialer.store.receipts import promised, repeatable
 from dialer.store.suppression_lists import Listed, Where
-from dialer.store.transaction import reading, transaction
+from dialer.store.transaction import Transaction, reading, transaction
 
 PIECE: Final = 2_500
 
@@ -46,6 +49,7 @@ _NAMES: Final[Mapping[str, frozenset[str]]] = {
 }
 
 Entry: TypeAlias = Listed | RowError
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,21 +94,24 @@ async def import_suppressions(
     columns = await asyncio.to_thread(_surveyed, file, options.delimiter)
     rows = _entries(file, options, columns, region, now)
     work = _Import(means, actor, where, now)
-    piece = await asyncio.to_thread(_take, rows)
-    while piece:
-        ahead, _ = await _both(rows, work, piece)
+    piece: list[Entry] = await asyncio.to_thread(_take, rows)
+    held: list[Listed] = []
+    while piece or held:
+        hands = asyncio.to_thread(_take, rows), work.suppress(piece), work.stop(held)
+        read, suppressed, stopped = await asyncio.gather(*hands, return_exceptions=True)  # one that fails leaves nobody at work
+        piece, held, _ = _done(read), _done(suppressed), _done(stopped)
         if progress is not None:
             progress(work.total)
-        piece = ahead
     result = await work.finish()
     if work.scopes:
         await means.ringer.wake(work.scopes)
     return result
 
 
-async def _both(rows: Iterator[Entry], work: _Import, piece: list[Entry]) -> tuple[list[Entry], None]:
-    """The next piece is read and checked while Postgres works on the last one."""
-    return await asyncio.gather(asyncio.to_thread(_take, rows), work.write(piece))
+def _done(result: T | BaseException) -> T:
+    if isinstance(result, BaseException):
+        raise result
+    return result
 
 
 def _take(rows: Iterator[Entry]) -> list[Entry]:
@@ -195,6 +202,7 @@ class _Import:
     stopped: int = 0
     errors: list[RowError] = field(default_factory=list)
     scopes: set[str] = field(default_factory=set)
+    reached: list[str] = field(default_factory=list)
     calling: set[str] = field(default_factory=set)
     """Contacts who were in a call while their number was being suppressed."""
 
@@ -202,35 +210,46 @@ class _Import:
     def total(self) -> int:
         return self.imported + self.updated + self.failed
 
-    async def write(self, piece: list[Entry]) -> None:
+    async def suppress(self, piece: list[Entry]) -> list[Listed]:
+        """The entries that hold now for the numbers of the piece."""
         faults = [entry for entry in piece if isinstance(entry, RowError)]
         good = _once([entry for entry in piece if isinstance(entry, Listed)])
         self.failed += len(faults)
         self.errors += faults[: ERRORS_TOLD - len(self.errors)]
         if not good:
-            return
+            return []
         with repeatable():
-            born = await self._suppress(good)
+            async with self._transaction() as on:
+                born, held = await suppression_lists.put(on, self.where, good)
         self.imported += born
         self.updated += len(piece) - len(faults) - born
+        return held
 
-    async def _suppress(self, good: list[Listed]) -> int:
-        """How many of the numbers are new."""
-        async with transaction(self.means.database, self.actor, for_all=self.where.team is None) as on:
-            born, held = await suppression_lists.put(on, self.where, good)
-            numbers = [each.number for each in held]
-            self.calling.update(await callability.in_a_call(on, numbers))
-            reached = await suppression_lists.campaigns_to_call(on, self.where, held)
-            if reached:
-                scopes = await campaigns.lock_with_queued(on, reached)
+    async def stop(self, held: list[Listed]) -> None:
+        """Enrolments that wait with these numbers, which are suppressed already. Most pieces of a list reach the same campaigns:
+        those that the last one did are locked, and those that this one reaches besides are its next round."""
+        while held and await self._stop(held):
+            pass
+
+    async def _stop(self, held: list[Listed]) -> list[str]:
+        numbers = [each.number for each in held]
+        with repeatable():
+            async with self._transaction() as on:
+                self.calling.update(await callability.in_a_call(on, numbers))
+                scopes = await campaigns.lock_with_queued(on, self.reached)
                 self.scopes.update(scopes)
                 self.calling.update(await callability.in_a_call(on, numbers))  # until they were locked, calls began and ended
-                self.stopped += await suppression_lists.stop_calling(on, self.where, held, reached, scopes, self.now)
-        return born
+                stopped, others = await suppression_lists.stop_calling(on, self.where, held, self.reached, scopes, self.now)
+        self.stopped += stopped
+        self.reached = others or self.reached
+        return others
+
+    def _transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        return transaction(self.means.database, self.actor, for_all=self.where.team is None)
 
     async def finish(self) -> ListResult:
         counts = {name: getattr(self, name) for name in ("imported", "updated", "failed", "total", "stopped")}
-        async with transaction(self.means.database, self.actor, for_all=self.where.team is None) as on:
+        async with self._transaction() as on:
             await audit.record(
                 on,
                 team_id=self.where.team,

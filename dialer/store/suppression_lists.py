@@ -14,9 +14,10 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, literal, select, tuple_
 
+from dialer.store.callable_numbers import OF_ENROLLED
 from dialer.store.database import Database
 from dialer.store.rows import Row, all_rows
-from dialer.store.suppressions import STOPPED, Scope
+from dialer.store.suppressions import STOP, WHOM_NEXT, Scope
 from dialer.store.tables import suppressions
 from dialer.store.transaction import Transaction, reading
 from dialer.store.written import written
@@ -83,14 +84,14 @@ async def put(on: Transaction, where: Where, piece: Sequence[Listed]) -> tuple[i
 
 
 def _reached(where: Where) -> str:
-    """The contacts and enrolments that a piece concerns, from its numbers by the index of contacts.
+    """The contacts `p` and enrolments `t` that a piece concerns, from its numbers by the index of contacts.
 
     In this order also while the tables have no statistics (`offset 0`): Postgres believes then that a campaign has few contacts,
     and would go through all that there are for each number.
     """
     either = ("phone", "phone_secondary")
-    all_of_them = " union all ".join(f"select id, {name} as number from contacts where {name} is not null" for name in either)
-    of_these = " union all ".join(f"select id from contacts where {name} = s.number and team_id = :team" for name in either)
+    all_of_them = " union all ".join(f"select *, {name} as number from contacts where {name} is not null" for name in either)
+    of_these = " union all ".join(f"select * from contacts where {name} = s.number and team_id = :team" for name in either)
     people = (
         f"join ({all_of_them}) p on p.number = s.number" if where.team is None else f"cross join lateral ({of_these} offset 0) p"
     )
@@ -104,22 +105,12 @@ def _told(where: Where, piece: Sequence[Listed]) -> dict[str, Any]:
     return {name: value for name, value in named.items() if value is not None} | {"piece": as_json(piece)}
 
 
-async def campaigns_to_call(on: Transaction, where: Where, piece: Sequence[Listed]) -> list[str]:
-    """Unfinished campaigns in which a contact with one of these numbers waits."""
-    statement = written(f"""
-        select distinct t.campaign_id from {_reached(where)}
-          join campaigns c on c.id = t.campaign_id and c.status not in ('completed', 'cancelled')
-        where t.status in ('pending', 'queued')
-    """)
-    return list((await on.execute(statement, _told(where, piece))).scalars())
-
-
 async def stop_calling(
     on: Transaction, where: Where, piece: Sequence[Listed], campaigns: Collection[str], held: Collection[str], now: datetime
-) -> int:
+) -> tuple[int, list[str]]:
     """Enrolments of these numbers that wait in `campaigns` call the contact's other number, if they may, or are skipped or, until
-    the entry's end, put off; how many. `held`: the scopes that are locked; a queued attempt that holds another one is left to the
-    fence."""
+    the entry's end, put off; how many, and the other unfinished campaigns in which such wait. `held`: the scopes that are locked;
+    a queued attempt that holds another one is left to the fence."""
     statement = written(f"""
         with gone as (
           update call_attempts a set state = 'recalled', ended_at = :now, reason = 'suppressed'
@@ -127,14 +118,24 @@ async def stop_calling(
           where a.ended_at is null and a.state = 'queued' and a.to_number = s.number and a.campaign_id = any(:campaigns)
             and a.scopes <@ cast(:held as text[])
           returning a.campaign_contact_id as id
-        ), waits as (
-          select t.id from {_reached(where)}
-          where t.campaign_id = any(:campaigns) and t.status = 'pending' and t.to_number = s.number
-          union select id from gone
-        ), {STOPPED}
+        ), waits as materialized (
+          select {WHOM_NEXT}, t.campaign_id, t.status = 'pending' and t.campaign_id = any(:campaigns) as stands
+          from {_reached(where)}
+            join campaigns c on c.id = t.campaign_id and c.status not in ('completed', 'cancelled') {OF_ENROLLED}
+          where (t.status = 'pending' and t.to_number = s.number) or t.status = 'queued'
+        ), stopped as (
+          select id, number, place, until, ends from waits where stands
+          union all
+          select {WHOM_NEXT}
+          from gone join campaign_contacts t using (id) join contacts p on p.id = t.contact_id
+            join campaigns c on c.id = t.campaign_id {OF_ENROLLED}
+        ), moved as ({STOP} returning 1)
+        select (select count(*) from moved) as stopped,
+          array(select distinct campaign_id from waits where campaign_id <> all(:campaigns)) as others
     """)
     values = _told(where, piece) | {"campaigns": list(campaigns), "held": list(held), "now": now}
-    return (await on.execute(statement, values)).rowcount
+    row = (await on.execute(statement, values)).one()
+    return row.stopped, row.others
 
 
 async def pages(database: Database, where: Where | None, team: str | None) -> AsyncIterator[list[Row]]:

@@ -127,12 +127,10 @@ async def contacts_at(on: Transaction, entry: Entry) -> list[str]:
     return list((await on.execute(statement, {"number": entry.number, "team": entry.team})).scalars())
 
 
-# From `waits`, whose number is suppressed now: whom they call instead, and when.
-STOPPED = f"""stopped as (
-          select t.id, n.number, n.place, n.until, n.number is null or n.until = 'infinity' as ends
-          from waits join campaign_contacts t using (id) join contacts p on p.id = t.contact_id
-            join campaigns c on c.id = t.campaign_id {OF_ENROLLED}
-        )
+WHOM_NEXT = "t.id, n.number, n.place, n.until, n.number is null or n.until = 'infinity' as ends"
+"""Of an enrolment whose number is suppressed now, `OF_ENROLLED`: whom it calls instead, and when."""
+
+STOP = """
         update campaign_contacts t
         set status = case when w.ends then 'skipped' else 'pending' end,
             outcome = case when w.ends then 'do_not_call' else t.outcome end,
@@ -142,6 +140,7 @@ STOPPED = f"""stopped as (
             place_set_id = case when w.ends then t.place_set_id else w.place end,
             reason = 'suppressed'
         from stopped w where t.id = w.id and t.status in ('pending', 'queued')"""
+"""What becomes of those of `stopped`, which has `WHOM_NEXT` of them."""
 
 
 async def stop_calling(on: Transaction, entry: Entry, campaigns: Collection[str], held: Collection[str], now: datetime) -> int:
@@ -161,7 +160,11 @@ async def stop_calling(on: Transaction, entry: Entry, campaigns: Collection[str]
           where c.id = any(:campaigns) and t.status = 'pending' and t.to_number = :number and {_REACHED}
           union
           select campaign_contact_id from gone
-        ), {STOPPED}
+        ), stopped as (
+          select {WHOM_NEXT}
+          from waits join campaign_contacts t using (id) join contacts p on p.id = t.contact_id
+            join campaigns c on c.id = t.campaign_id {OF_ENROLLED}
+        ) {STOP}
     """)
     values = _scope(entry) | {"campaigns": list(campaigns), "held": list(held), "now": now}
     return (await on.execute(statement, values)).rowcount

@@ -1,4 +1,5 @@
-"""Over HTTP: a list of a million rows imported twice; a hundred thousand contacts enrolled, then suppressed, in one request."""
+"""Over HTTP: a list of a million rows imported twice; a hundred thousand contacts enrolled and suppressed, and those suppressions
+exported, in one request each."""
 
 from __future__ import annotations
 
@@ -57,12 +58,15 @@ async def enrol() -> list[Row]:
         numbers = await on.database.pool.fetch("select to_number from campaign_contacts order by md5(to_number)")
         (on.directory / "list.csv").write_text("\n".join(["phone_number", *(row["to_number"] for row in numbers)]))
         suppressed, seconds_suppressed, _ = await _sent(on, "/readyz", to="/api/crm/suppressions/import")
+        exported, seconds_exported = await _fetched(on, "/api/crm/suppressions/export")
     return [
         at_most(f"enrolment of {ENROLLED:,} contacts", 5, seconds, " s"),
         exactly("enrolment: added", ENROLLED, answer["added"]),
         at_most("enrolment: memory grown by", 20, max(seen.most - before, 0.0), " MB"),
         at_most(f"suppression of these {ENROLLED:,} numbers", 10, seconds_suppressed, " s"),
         exactly("suppression: numbers, contacts stopped", (ENROLLED, ENROLLED), (suppressed["imported"], suppressed["stopped"])),
+        at_most("export of these suppressions", 10, seconds_exported, " s"),
+        exactly("export: numbers", ENROLLED, len({line.split(",")[0] for line in exported[1:]})),
     ]
 
 
@@ -78,6 +82,15 @@ async def _sent(on: Standing, path: str, *, to: str = "/api/crm/contacts/import"
                 assert answer.status == 200, await answer.text()
                 said = await answer.json()
             return said, time.monotonic() - started, seen
+
+
+async def _fetched(on: Standing, path: str) -> tuple[list[str], float]:
+    """The lines of a file, and the seconds to its last byte."""
+    started = time.monotonic()
+    async with on.client.get(path, params={"teamId": on.team}) as answer:
+        assert answer.status == 200, await answer.text()
+        text = await answer.text()
+    return text.splitlines(), time.monotonic() - started
 
 
 def _expected(made: Made) -> tuple[int, int, int]:

@@ -17,6 +17,7 @@ from dialer.api import idempotency
 from dialer.flows import suppression_lists
 from dialer.flows.ring import Ringer
 from dialer.store.database import Database
+from dialer.store.suppression_lists import Listed
 from tests.support.api import BOUNDARY, Answer
 from tests.support.desk import Desk, open_desk
 from tests.support.laws import laws_hold
@@ -354,15 +355,15 @@ async def test_a_list_of_suppressions_that_died_between_two_pieces_is_finished_b
 ) -> None:
     what = await suppressions(desk)
     monkeypatch.setattr(suppression_lists, "PIECE", 2)
-    write = suppression_lists._Import.write
+    suppress = suppression_lists._Import.suppress
 
-    async def dies(work: suppression_lists._Import, piece: list[suppression_lists.Entry]) -> None:
+    async def dies(work: suppression_lists._Import, piece: list[suppression_lists.Entry]) -> list[Listed]:
         if work.total:
             raise Crash
-        await write(work, piece)
+        return await suppress(work, piece)
 
     with monkeypatch.context() as patch:
-        patch.setattr(suppression_lists._Import, "write", dies)
+        patch.setattr(suppression_lists._Import, "suppress", dies)
         with pytest.raises(Crash):
             await post(desk, what)
     assert await desk.pool.fetchval("select count(*) from suppressions") == 1
@@ -371,3 +372,23 @@ async def test_a_list_of_suppressions_that_died_between_two_pieces_is_finished_b
     assert [replay.json[name] for name in ("imported", "updated", "failed", "total")] == [2, 1, 1, 4]
     assert await desk.pool.fetchval("select count(*) from suppressions") == 3
     assert (await post(desk, what)).json == replay.json
+
+
+async def test_a_list_that_died_before_it_stopped_whom_it_had_suppressed_is_finished_by_its_replay(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    what = await suppressions(desk)
+    skipped = "select count(*) from campaign_contacts where reason = 'suppressed' and status = 'skipped'"
+
+    async def dies(work: suppression_lists._Import, held: list[Listed]) -> None:
+        if held:
+            raise Crash
+
+    with monkeypatch.context() as patch:
+        patch.setattr(suppression_lists._Import, "stop", dies)
+        with pytest.raises(Crash):
+            await post(desk, what)
+    assert (await desk.pool.fetchval("select count(*) from suppressions"), await desk.pool.fetchval(skipped)) == (3, 0)
+    replay = await post(desk, what)
+    assert [replay.json[name] for name in ("imported", "updated", "failed", "stopped")] == [0, 3, 1, 3]
+    assert await desk.pool.fetchval(skipped) == 3
