@@ -33,6 +33,17 @@ class Callback:
     url: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A request of ours, placements and all others: what was in the path and query as it was encoded, and the whole body."""
+
+    method: str
+    path: str
+    query: str
+    body: bytes
+    content_type: str
+
+
 class FakeProvider(FakeCarrier):
     """Used inside `async with`; listens at `url`, a free port of the loopback."""
 
@@ -42,6 +53,8 @@ class FakeProvider(FakeCarrier):
         """How often each callback is sent."""
         self.backwards = False
         """Whether the callbacks of a call are held back until it is over, and sent in reverse."""
+        self.seen: list[Seen] = []
+        """All requests with the right key, as they came."""
         self._held: defaultdict[str, list[Callback]] = defaultdict(list)
 
     # What a provider's own fake fills in.
@@ -136,6 +149,8 @@ class FakeProvider(FakeCarrier):
         async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
             if not self.authorized(request):
                 return web.json_response({"error": "unauthorized"}, status=401)
+            body, asked = await request.read(), request.rel_url
+            self.seen.append(Seen(request.method, asked.raw_path, asked.raw_query_string, body, request.content_type))
             return await handler(request)
 
         return guard

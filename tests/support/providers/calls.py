@@ -118,6 +118,10 @@ class FakeCarrier(ABC):
         """End a call; one that is over stays so."""
         call.hung_up.set()
 
+    async def lived(self) -> None:
+        """Wait until every call is over and all was told of it. Raises what went wrong in one of them."""
+        await asyncio.gather(*self._lives)
+
     async def close(self) -> None:
         """End all calls untold. Raises what went wrong in one of them."""
         for life in self._lives:

@@ -96,6 +96,7 @@ class ElevenLabsProvider(FakeProvider):
     def _record(self, call: FakeCall) -> dict[str, Any]:
         start = int(call.at.get(Stage.ANSWERED, call.placed))
         ended, phone = "failed", {"direction": "outbound", "type": "twilio", "external_number": call.order.to}
+        phone |= {"phone_number_id": call.order.caller_id, "agent_number": CALLER_ID, "stream_sid": "MZ1", "call_sid": "CA1"}
         if call.answered:
             ended = "done" if Stage.RESULT in call.at else "processing"
         if call.over:
