@@ -1,8 +1,8 @@
 """`make chaos`: break things on purpose with real processes, judge by the carrier's journal and the database, print one table.
 
-ARGS names scenarios by number (all by default), and cases of one as 1:K3; --seed N, --scale 0.1 for a small run, whose rows are
-printed and not kept. `--contacts N` is for a scenario that is about a great number of them (30), whatever the scale. `--list`
-says what there is.
+ARGS names scenarios by number (all by default; one that has a word also by that), and cases of one as 1:K3 or carriers:twilio;
+--seed N, --scale 0.1 for a small run, whose rows are printed and not kept. `--contacts N` is for a scenario that is about a great
+number of them (30), whatever the scale. `--list` says what there is.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from collections import defaultdict
 
 from tests.system.frame import title
 from tests.system.parts import KNOWN, parts_of, run_all
-from tests.system.results import heading, line, merge, run_of, whole
+from tests.system.results import CHAOS, heading, line, merge, run_of, whole
+
+WORDS = {scenario.word: str(number) for number, scenario in KNOWN.items() if scenario.word}
 
 
 def main() -> int:
@@ -31,7 +33,8 @@ def main() -> int:
         return 0
     cases: defaultdict[int, list[str]] = defaultdict(list)
     for each in asked.scenarios or map(str, KNOWN):
-        number, _, case = each.partition(":")
+        named, _, case = each.partition(":")
+        number = WORDS.get(named, named)
         if not number.isdigit() or int(number) not in KNOWN:
             parser.error(f"no such scenario: {each}; there are {', '.join(map(str, KNOWN))}")
         cases[int(number)] += [case] if case else []
@@ -42,13 +45,16 @@ def main() -> int:
         if asked.contacts < 1:
             parser.error(f"--contacts is {asked.contacts}; name 1 or more")
     said, began = run_of(sys.argv[1:], asked.seed), time.monotonic()
-    print(heading(), flush=True)
-    rows = []
+    rows, above = [], None
     for found in run_all(parts_of(cases, asked.seed, asked.scale, asked.contacts)):
         for each in found:
+            table = KNOWN[each.number].table or CHAOS
+            if table is not above:
+                print(heading(table), flush=True)
+                above = table
             print(line(each, said), flush=True)
-        if asked.scale >= 1 and (kept := [each for each in found if each.kept]):
-            merge(kept, said)
+            if asked.scale >= 1 and each.kept:
+                merge([each], said, table=table)
         rows += found
     passed = sum(each.passed for each in rows)
     print(sentence := f"{passed} of {len(rows)} rows passed in {(time.monotonic() - began) / 60:.0f} min.", flush=True)

@@ -31,6 +31,7 @@ import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 
 
@@ -57,6 +58,16 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
+class Table:
+    """A file of results. The first of its columns is the title of the case, the last three are notes, run, and pass or fail;
+    `head` is what stands above them."""
+
+    path: Path
+    columns: Sequence[str]
+    head: str
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """`does` and `passes` are one line each, for people; `number` is the one of the list of scenarios."""
 
@@ -72,6 +83,10 @@ class Scenario:
     how many minutes each lasts: these are run side by side, so that all fit into an hour."""
     sized: bool = False
     """Whether it can be asked for a number of contacts."""
+    word: str = ""
+    """What it may be called instead of by its number."""
+    table: Table | None = None
+    """Where its rows are kept; None = in the table of all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +147,8 @@ def row(scenario: Scenario, case: str, found: Found, *, kills: int, passed: bool
 
 def told(scenario: Scenario, case: str, notes: str, *, passed: bool, kept: bool = True) -> Row:
     """The row of a scenario that dials nobody."""
-    return Row(scenario.number, case, (title(scenario, case), *["–"] * 8, notes), passed, kept)
+    empty = 8 if scenario.table is None else len(scenario.table.columns) - 4
+    return Row(scenario.number, case, (title(scenario, case), *["–"] * empty, notes), passed, kept)
 
 
 def cannot(scenario: Scenario, why: str, case: str = "", *, kept: bool = True) -> Row:

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from tests.system.frame import Row
+from tests.system.frame import Row, Table
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 COUNTS = ("dials", "kills", "duplicates", "lost", "over the cap", "outside window")
@@ -25,6 +25,7 @@ of it (`tests/system/frame.py` says how). `make chaos ARGS="1 4"` runs some scen
 
 """
 
+CHAOS = Table(RESULTS, COLUMNS, HEAD)
 WHOLE = "The last run of everything"
 
 
@@ -33,8 +34,8 @@ def line(row: Row, run: str) -> str:
     return "| " + " | ".join(cell.replace("|", "/").replace("\n", " ") for cell in cells) + " |"
 
 
-def heading() -> str:
-    return f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}"
+def heading(table: Table = CHAOS) -> str:
+    return f"| {' | '.join(table.columns)} |\n|{'---|' * len(table.columns)}"
 
 
 def run_of(arguments: Sequence[str], seed: int) -> str:
@@ -46,8 +47,9 @@ def run_of(arguments: Sequence[str], seed: int) -> str:
     return f"`make chaos{asked}`, seed {seed}, {commit or 'no commit'}"
 
 
-def merge(rows: Iterable[Row], run: str, path: Path = RESULTS) -> None:
-    """Replace the rows of these cases in the file, and sort."""
+def merge(rows: Iterable[Row], run: str, path: Path | None = None, table: Table = CHAOS) -> None:
+    """Replace the rows of these cases in the table's file (or another), and sort."""
+    path = path or table.path
     kept: dict[tuple[int, int, str], str] = {}
     told = ""
     for old in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
@@ -56,8 +58,8 @@ def merge(rows: Iterable[Row], run: str, path: Path = RESULTS) -> None:
         elif old.startswith(WHOLE):
             told = f"\n{old}\n"
     kept |= {_order(row.number, row.case): line(row, run) for row in rows}
-    table = "\n".join(kept[key] for key in sorted(kept))
-    path.write_text(f"{HEAD}{heading()}\n{table}\n{told}", encoding="utf-8")
+    lines = "\n".join(kept[key] for key in sorted(kept))
+    path.write_text(f"{table.head}{heading(table)}\n{lines}\n{told}", encoding="utf-8")
 
 
 def whole(sentence: str, run: str, path: Path = RESULTS) -> None:

@@ -74,6 +74,8 @@ class Layout:
     """Seconds the adapter allows one placement; what is unclear is looked up 2.5 s after that."""
     env: Mapping[str, str] = field(default_factory=dict)
     config: str = ""
+    trunk: str = ""
+    """The config file's trunk, as TOML; "" = one to the simulated carrier, which runs only then."""
     code: Path | None = None
     """Where the roles' code is; None = here."""
     fresh: bool = False
@@ -100,6 +102,8 @@ class Stage:
     """What a role needs to run here."""
     codes: dict[str, Path | None] = field(default_factory=dict)
     """Where the code of each role's next start is; None = ours."""
+    book: str = "journal.jsonl"
+    """The file of the carrier's journal."""
 
     @property
     def pool(self) -> Pool:
@@ -112,7 +116,7 @@ class Stage:
 
     @property
     def journal(self) -> Path:
-        return self.directory / "journal.jsonl"
+        return self.directory / self.book
 
     def entries(self) -> list[Entry]:
         """The carrier's books so far."""
@@ -241,7 +245,8 @@ async def stage(layout: Layout, task: Task) -> AsyncIterator[Stage]:
             f"http://127.0.0.1:{carrier_port}",
             env,
         )
-        on.start_carrier()
+        if not layout.trunk:
+            on.start_carrier()
         for name, role, count in (
             ("scheduler", "scheduler", layout.schedulers),
             ("worker", "worker", layout.workers),
@@ -259,18 +264,20 @@ async def stage(layout: Layout, task: Task) -> AsyncIterator[Stage]:
 
 
 def _config(layout: Layout, api_port: int, to: Mapping[str, int]) -> str:
+    simulated = f"""[adapters.{TRUNK}]
+kind = "simulated"
+base_url = "http://127.0.0.1:{to["carrier"]}"
+api_key = {json.dumps(API_KEY)}
+signing_secret = {json.dumps(SIGNING_SECRET)}
+timeout = {layout.place_timeout}
+"""
     return f"""[http]
 port = {api_port}
 public_url = "http://127.0.0.1:{to["api"]}"
 requests_per_hour = 0
 [logging]
 level = "warning"
-[adapters.{TRUNK}]
-kind = "simulated"
-base_url = "http://127.0.0.1:{to["carrier"]}"
-api_key = {json.dumps(API_KEY)}
-signing_secret = {json.dumps(SIGNING_SECRET)}
-timeout = {layout.place_timeout}
+{layout.trunk or simulated}
 {layout.config}
 """
 
@@ -278,7 +285,8 @@ timeout = {layout.place_timeout}
 async def _ready(on: Stage) -> None:
     """The API answers, and with it the stores and the carrier."""
     await _answers(f"{on.api_url}/readyz")
-    await on.carrier_answers()
+    if not on.layout.trunk:
+        await on.carrier_answers()
 
 
 async def _answers(url: str) -> None:

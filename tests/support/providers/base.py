@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import time
 from abc import abstractmethod
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import aiohttp
@@ -55,6 +56,8 @@ class FakeProvider(FakeCarrier):
         """Whether the callbacks of a call are held back until it is over, and sent in reverse."""
         self.seen: list[Seen] = []
         """All requests with the right key, as they came."""
+        self.heard: Counter[tuple[str, int]] = Counter()
+        """How our side answered callbacks: which (true, again, forged) and the HTTP status."""
         self._held: defaultdict[str, list[Callback]] = defaultdict(list)
 
     # What a provider's own fake fills in.
@@ -110,12 +113,13 @@ class FakeProvider(FakeCarrier):
         """The handler of placements."""
         order = await self.order(request)
         self.requests[order.attempt] += 1
-        if self.act is Act.REFUSE:
+        answer = self.play(order).answer
+        if answer is Act.REFUSE:
             return self.refused(order)
-        if self.act is Act.THROTTLE:
+        if answer is Act.THROTTLE:
             return self.throttled(order)
         call = self.begin(order)
-        match self.act:
+        match answer:
             case Act.ERROR_AFTER:
                 return web.json_response({"error": "internal"}, status=503)
             case Act.GARBAGE_AFTER:
@@ -128,7 +132,9 @@ class FakeProvider(FakeCarrier):
         return await self.accepted(call)
 
     async def tell(self, call: FakeCall, stage: Stage) -> None:
-        if self.backwards:
+        if call.play.lied and len(call.at) == 1:
+            await self._lie(call)
+        if self.backwards or call.play.backwards:
             self._held[call.ref].extend(self.callbacks(call, stage))
         else:
             await self._send(call, self.callbacks(call, stage))
@@ -139,10 +145,26 @@ class FakeProvider(FakeCarrier):
     async def _send(self, call: FakeCall, news: Sequence[Callback]) -> None:
         for callback in news:
             url = callback.url or call.order.callback_url or self.webhook_url
-            for _ in range(self.repeats):
+            for copy in range(max(self.repeats, call.play.repeats)):
                 self.told.append((call.order.attempt, path_of(url), callback.body))
-                async with self._session.post(url, data=callback.body, headers=callback.headers) as response:
-                    await response.read()
+                await self._post(url, callback, "again" if copy else "true")
+
+    async def _lie(self, call: FakeCall) -> None:
+        """What is not so of a call that has just begun, in its carrier's words: that it ended, one way and the other."""
+        now = time.time()
+        dead = replace(call, act=Act.INVALID, at={Stage.ENDED: now})
+        talked = replace(call, act=Act.MACHINE, at=dict.fromkeys((Stage.RINGING, Stage.ANSWERED, Stage.ENDED, Stage.RESULT), now))
+        for twin, stages in ((dead, (Stage.ENDED,)), (talked, (Stage.ENDED, Stage.RESULT))):
+            for stage in stages if self.talks_after_the_end else stages[:1]:
+                for callback in self.callbacks(twin, stage):
+                    url = callback.url or call.order.callback_url or self.webhook_url
+                    for headers in (_spoiled(callback.headers), _bare(callback.headers)):
+                        await self._post(url, replace(callback, headers=headers), "forged")
+
+    async def _post(self, url: str, callback: Callback, which: str) -> None:
+        async with self._session.post(url, data=callback.body, headers=callback.headers) as response:
+            await response.read()
+            self.heard[which, response.status] += 1
 
     def _guard(self) -> Any:
         @web.middleware
@@ -159,6 +181,25 @@ class FakeProvider(FakeCarrier):
 def path_of(url: str) -> str:
     """Path and query, without the first slash."""
     return url.split("/", 3)[-1]
+
+
+def _proves(name: str) -> bool:
+    """Whether a header of a callback holds its signature."""
+    return name.lower() != "content-type" and "timestamp" not in name.lower()
+
+
+def _spoiled(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """The same with another character near the end of the signature, where each still means something in hex and base64."""
+
+    def other(value: str) -> str:
+        return f"{value[:-10]}{'1' if value[-10] == '0' else '0'}{value[-9:]}"
+
+    return {name: other(value) if _proves(name) else value for name, value in headers.items()}
+
+
+def _bare(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """The same without a signature."""
+    return {name: value for name, value in headers.items() if not _proves(name)}
 
 
 def _reset(request: web.Request) -> None:

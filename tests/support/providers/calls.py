@@ -10,7 +10,7 @@ import asyncio
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -47,6 +47,19 @@ class Order:
     asked: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Play:
+    """What is done with one placement. `answer`: what befalls the answer to it, nothing if it is none of the acts that say so. Of
+    its callbacks each is sent `repeats` times, and all are held back until it is over and sent in reverse if `backwards`; `lied`:
+    somebody who has not the key tells of it, too."""
+
+    act: Act
+    answer: Act
+    repeats: int = 1
+    backwards: bool = False
+    lied: bool = False
+
+
 @dataclass(slots=True, eq=False)
 class FakeCall:
     """One call. `placed` and `at` (when it came to each stage, in order) are seconds since 1970; `hung_up`: we ended it."""
@@ -55,6 +68,7 @@ class FakeCall:
     order: Order
     act: Act
     placed: float
+    play: Play
     at: dict[Stage, float] = field(default_factory=dict)
     hung_up: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -90,6 +104,13 @@ class FakeCarrier(ABC):
         """By the carrier's own id, in order of placement."""
         self.told: list[tuple[str, str, bytes]] = []
         """Attempt, path with query, and body of each callback."""
+        self.pace = PACE
+        """Seconds from one stage of a call to the next."""
+        self.script: Callable[[Order, int], Play] | None = None
+        """What is done with a placement, by it and by which call to its number it is, from 1; None: as `act` says."""
+        self.note: Callable[[FakeCall, Stage | None], None] = lambda call, stage: None
+        """Told of each call, when it begins (None) and when it comes to a stage."""
+        self._calls_to: Counter[str] = Counter()
         self._lives: set[asyncio.Task[None]] = set()
 
     @abstractmethod
@@ -103,10 +124,19 @@ class FakeCarrier(ABC):
         """The id of the next call."""
         return f"ref-{len(self.calls) + 1}"
 
+    def play(self, order: Order) -> Play:
+        """What is done with this placement, if it is the next one to its number."""
+        if self.script is None:
+            return Play(self.act, self.act)
+        return self.script(order, self._calls_to[order.to] + 1)
+
     def begin(self, order: Order) -> FakeCall:
         """A call that was accepted; it lives from now on."""
-        call = FakeCall(self.new_ref(order), order, self.act, time.time())
+        play = self.play(order)
+        call = FakeCall(self.new_ref(order), order, play.act, time.time(), play)
         self.calls[call.ref] = call
+        self._calls_to[order.to] += 1
+        self.note(call, None)
         self._lives.add(asyncio.create_task(self._live(call), name=f"life of {call.ref}"))
         return call
 
@@ -137,10 +167,11 @@ class FakeCarrier(ABC):
             if stage is Stage.ENDED and call.act is Act.TALK_ON:
                 await call.hung_up.wait()
             with suppress(TimeoutError):
-                await asyncio.wait_for(call.hung_up.wait(), PACE)
+                await asyncio.wait_for(call.hung_up.wait(), self.pace)
             if call.hung_up.is_set() and not call.over:
                 stage, stages = Stage.ENDED, []
             call.at[stage] = time.time()
+            self.note(call, stage)
             if stage is Stage.ENDED and call.answered and self.talks_after_the_end:
                 stages = [Stage.RESULT]
             await self.tell(call, stage)

@@ -170,7 +170,7 @@ class FakeFreeSwitch(FakeCarrier):
     def _say(self, event: Mapping[str, str]) -> None:
         body = json.dumps({**event, "Event-Date-Timestamp": str(int(time.time() * 1e6))})
         for listener in self.listeners:
-            if listener.wants(event):
+            if listener.wants(event) and not listener.writer.is_closing():
                 listener.say("Content-Type: text/event-json", body)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -189,8 +189,8 @@ class FakeFreeSwitch(FakeCarrier):
             while True:
                 command, *headers = (await reader.readuntil(b"\n\n")).decode().strip("\n").split("\n")
                 await self._obey(listener, command, dict(header.split(": ", 1) for header in headers))
-        except (EOFError, OSError):
-            pass
+        except (EOFError, OSError, asyncio.CancelledError):
+            pass  # the last where the process ends: else the stream says so in twenty lines
         finally:
             self.listeners.discard(listener)
             writer.close()
@@ -245,7 +245,8 @@ class FakeFreeSwitch(FakeCarrier):
         self.requests[order.attempt] += 1
         accepted = f"Content-Type: command/reply\nReply-Text: +OK Job-UUID: {job}\nJob-UUID: {job}"
         there = self.calls.get(variables["origination_uuid"])
-        no = {Act.REFUSE: self.refusal, Act.THROTTLE: "DESTINATION_OUT_OF_ORDER"}.get(self.act)
+        answer = self.play(order).answer
+        no = {Act.REFUSE: self.refusal, Act.THROTTLE: "DESTINATION_OUT_OF_ORDER"}.get(answer)
         if there is not None and not there.over:
             no = "DESTINATION_OUT_OF_ORDER"
         if no is not None:
@@ -256,12 +257,12 @@ class FakeFreeSwitch(FakeCarrier):
             listener.say(accepted)
             return
         self.begin(order)
-        match self.act:
+        match answer:
             case Act.ERROR_AFTER:
                 listener.say("Content-Type: command/reply\nReply-Text: -ERR operation failed")
             case Act.GARBAGE_AFTER:
                 listener.say("Content-Length: welcome")
-            case _ if self.breaks or self.act is Act.RESET_AFTER:
+            case _ if self.breaks or answer is Act.RESET_AFTER:
                 peer = listener.writer.get_extra_info("socket")
                 peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 listener.writer.transport.abort()

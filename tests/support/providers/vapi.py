@@ -28,6 +28,7 @@ EXEMPT = {Act.DECLINED: "Vapi tells a call that was declined as busy"}
 WORDS = {
     Act.MACHINE: "voicemail",
     Act.BUSY: "customer-busy",
+    Act.DECLINED: "customer-busy",
     Act.NO_ANSWER: "customer-did-not-answer",
     Act.INVALID: "twilio-reported-customer-misdialed",
     Act.UNREACHABLE: "call.in-progress.error-providerfault-outbound-sip-503-service-unavailable",

@@ -8,6 +8,7 @@ from tests.system.scenarios import (
     carrier_dead,
     carrier_matrix,
     carrier_queue,
+    carriers,
     clocks_set,
     disk_full,
     do_not_call,
@@ -58,4 +59,5 @@ SCENARIOS: tuple[Scenario, ...] = (
     morning_herd.SCENARIO,
     sabotage.SCENARIO,
     few_numbers.SCENARIO,
+    carriers.SCENARIO,
 )
