@@ -63,7 +63,7 @@ run: $(STAMP) ## start everything and stay up (ARGS="--config config.toml")
 	@$(BIN)/dialer up $(ARGS)
 
 test: $(STAMP) ## run all tests (ARGS="-k windows")
-	$(BIN)/python -m pytest -n 2 --dist worksteal --durations=15 $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal --durations=15 $(ARGS)
 
 lint: $(STAMP) ## style, types, import contracts
 	$(BIN)/python -m ruff check $(SOURCES)

@@ -52,7 +52,9 @@ NO = {
         ("pending", None, "ended"),
     ),
     "another window": (
-        """update campaigns set call_window_start = '03:00', call_window_end = '03:10', rules_version = rules_version + 1
+        """update campaigns set rules_version = rules_version + 1,
+             call_window_start = to_char(now() at time zone 'Europe/Berlin' + interval '2 hours', 'HH24:MI'),
+             call_window_end = to_char(now() at time zone 'Europe/Berlin' + interval '3 hours', 'HH24:MI')
            where id = (select campaign_id from call_attempts where id = $1)""",
         ("pending", None, "window"),
     ),
