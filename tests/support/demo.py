@@ -45,9 +45,9 @@ async def process(demo: int, role: str) -> psutil.Process:
         return [child for child in psutil.Process(demo).children() if {"dialer", role} <= set(_command(child))]
 
     async with asyncio.timeout(60):
-        while not found():  # noqa: ASYNC110 - another process has no event to wait for
+        while not (children := found()):  # noqa: ASYNC110 - another process has no event to wait for
             await asyncio.sleep(0.05)
-    return found()[0]
+    return children[0]
 
 
 def _command(child: psutil.Process) -> list[str]:
@@ -59,8 +59,10 @@ def _command(child: psutil.Process) -> list[str]:
 
 async def under_way(demo: int, calls: int) -> None:
     """Wait until the carrier's journal holds about so many calls."""
-    command = (await process(demo, "simulate-carrier")).cmdline()
-    journal = command[command.index("--journal") + 1]
+    carrier = await process(demo, "simulate-carrier")
     async with asyncio.timeout(60):
+        while "--journal" not in (command := _command(carrier)):  # noqa: ASYNC110 - as above; while it execs it has no command
+            await asyncio.sleep(0.05)
+        journal = command[command.index("--journal") + 1]
         while not os.path.exists(journal) or os.path.getsize(journal) < calls * 500:  # noqa: ASYNC110, ASYNC240 - as above
             await asyncio.sleep(0.05)

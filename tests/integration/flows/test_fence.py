@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from itertools import pairwise
 
 import pytest
 
@@ -165,7 +164,8 @@ async def test_a_dial_waits_for_its_token(database_url: str, redis_url: str) -> 
         await asyncio.gather(*(e.placer.place(c.attempt, c.campaign, c.trunk) for c in await released(e, s)))
         dials = sorted(entry.accepted for entry in e.carrier.journal.entries.values())
         assert len(dials) == 3
-        assert min(after - before for before, after in pairwise([began, *dials])) > 0.09, "a bucket nobody knows is empty, too"
+        early = [n for n, at in enumerate(dials, 1) if at < began + n / 10 - 0.01]
+        assert not early, "the first one too: a bucket nobody knows is empty"
         await laws_hold(e.pool)
 
 

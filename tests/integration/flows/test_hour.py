@@ -62,8 +62,8 @@ async def test_whom_an_uncertain_hour_refuses_is_as_due_as_before(
     database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch, who: str, ahead: timedelta
 ) -> None:
     """Whoever starts on a machine whose clock is wrong has no other hour than that; by it a contact would wait until tomorrow."""
-    now = datetime.now(ZoneInfo("Europe/Berlin"))
-    opens, shuts = (f"{now + timedelta(minutes=minutes):%H:%M}" for minutes in (-30, 30))
+    ends = (datetime.now(UTC) + timedelta(minutes=minutes) for minutes in (-100, 100))
+    opens, shuts = (f"{end.astimezone(ZoneInfo('Europe/Berlin')):%H:%M}" for end in ends)
     async with engine(database_url, redis_url, quick(), running=False) as other:
         s = await seed(other.pool, contacts=1, window=(opens, shuts))
         [claimed] = await other.book.run(s.campaign)
