@@ -162,6 +162,36 @@ class Worker(Section):
     health_port: Port | None = None
 
 
+def _endpoint(url: str) -> str:
+    parts = _split(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("is not a web address; write https://host/v1, without query or fragment")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("holds a user or a password; leave them out, api_key is a setting of its own")
+    return url.rstrip("/")
+
+
+class Extraction(Section):
+    """The OpenAI-compatible endpoint that is asked what transcripts say; `base_url` None = nobody is asked. `api_key` None = none
+    is sent. `timeout_seconds` of one question, `at_once` calls of each scheduler, `min_confidence` 0 to 1."""
+
+    base_url: Annotated[str, AfterValidator(_endpoint)] | None = None
+    model: str | None = None
+    api_key: SecretStr | None = None
+    response_format: Annotated[Literal["auto", "json_schema", "json_object"], BeforeValidator(_lower)] = "auto"
+    timeout_seconds: Seconds = Field(default=60.0, ge=0.1, le=600)
+    at_once: Int = Field(default=4, ge=1, le=64)
+    min_confidence: Rate = Field(default=0.5, ge=0, le=1)
+    max_age_hours: Rate = Field(default=72.0, gt=0, le=8760)
+    hints: str | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.base_url is not None and not self.model:
+            raise ValueError("has a base_url and no model; set extraction.model to the name of one that the endpoint has")
+        return self
+
+
 class Logging(Section):
     """What goes to standard error."""
 
@@ -229,5 +259,6 @@ class Settings(Section):
     worker: Worker = Worker()
     direct_calls: DirectCalls = DirectCalls()
     policies: Policies = Policies()
+    extraction: Extraction = Extraction()
     logging: Logging = Logging()
     adapters: Annotated[Mapping[TrunkName, Trunk], AfterValidator(_told_apart)] = Field(default_factory=_default_trunks)

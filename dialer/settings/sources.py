@@ -42,7 +42,7 @@ _SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
 
 def is_secret(key: Key) -> bool:
     """Whether a setting is a secret, so that `<key>_file` may name a file that holds it."""
-    if key in (("database", "url"), ("redis", "url")):
+    if key in (("database", "url"), ("redis", "url"), ("extraction", "api_key")):
         return True
     return len(key) == 3 and key[0] == "adapters" and options.is_secret(key[2])
 

@@ -104,6 +104,10 @@ def test_unknown_variables_are_faults(tmp_path: Path, name: str, meant: str) -> 
         ("[http]\npublic_url = 'http://h:x'", "http.public_url", "is not a URL", "check its host and port"),
         ("[database]\nurl = 'mysql://h/d'", "database.url", "is not a Postgres URL", "write postgresql://"),
         ("[database]\nurl = 'postgresql://h'", "database.url", "is not a Postgres URL", "write postgresql://"),
+        ("[extraction]\nbase_url = 'ftp://h'", "extraction.base_url", "is not a web address", "write https://host/v1"),
+        ("[extraction]\nbase_url = 'http://u:p@h/v1'", "extraction.base_url", "holds a user or a password", "leave them out"),
+        ("[extraction]\nbase_url = 'http://h/v1'", "extraction", "has a base_url and no model", "set extraction.model"),
+        ("[extraction]\nmin_confidence = 2", "extraction.min_confidence", "2 is out of range", "write a number from 0 up to 1"),
         ("[redis]\nurl = 'h:6379'", "redis.url", "is not a Redis URL", "write redis://"),
         ("[redis]\nurl = 'redis://h'\nurl_file = 'f'", "redis.url_file", "is given together with redis.url", "keep one"),
     ],
@@ -166,6 +170,7 @@ def test_no_secret_is_in_a_repr_a_dump_or_an_error() -> None:
         "DATABASE_URL": f"postgresql://u:{SECRET}@h/d",
         "REDIS_URL": f"redis://:{SECRET}@h",
         "DIALER_ADAPTERS__SIMULATED__SIGNING_SECRET": SECRET,
+        "DIALER_EXTRACTION__API_KEY": SECRET,
     }
     settings = load(None, environ)
     assert settings.adapters["simulated"].options["signing_secret"] == SECRET

@@ -173,6 +173,11 @@ class TestSecretFiles:
         path = write(nowhere / "c.toml", '[adapters.a]\nkind = "a"\nauth_token_file = "token"\nca_file = "ca.pem"\n')
         assert load(path, {}).adapters["a"].options == {"auth_token": "  s3cret ", "ca_file": "ca.pem"}
 
+    def test_and_the_key_of_the_extraction_endpoint(self, nowhere: Path) -> None:
+        write(nowhere / "key", "sk-1\n")
+        key = load(write(nowhere / "c.toml", '[extraction]\napi_key_file = "key"\n'), {}).extraction.api_key
+        assert key is not None and key.get_secret_value() == "sk-1"
+
     def test_the_higher_place_wins_in_either_form(self, nowhere: Path) -> None:
         at = write(nowhere / "url", "postgresql://u@secretfile/d")
         inline = write(nowhere / "a.toml", '[database]\nurl = "postgresql://u@file/d"\n')
