@@ -187,7 +187,8 @@ class Exchange:
     def _result(self, line: Line) -> None:
         now, plan = self._timer.now(), line.conduct
         later = None if plan.call_back_after is None else now + plan.call_back_after
-        self.journal.note(line.entry, resulted=now, opted_out=plan.opts_out, call_back_at=later, extracted=plan.extracted)
+        told = {"extracted": plan.extracted, "transcript": plan.transcript}
+        self.journal.note(line.entry, resulted=now, opted_out=plan.opts_out, call_back_at=later, **told)
         self._announce(line, "result")
 
     def _announce(self, line: Line, event: Event) -> None:
@@ -249,6 +250,8 @@ def payload(entry: Entry, event: Event) -> dict[str, Any]:
             told["data"]["callback_at"] = datetime.fromtimestamp(entry.call_back_at, UTC).isoformat(timespec="seconds")
         if entry.extracted:
             told["data"]["extracted"] = entry.extracted
+        if entry.transcript:
+            told["data"]["transcript"] = entry.transcript
     return told
 
 

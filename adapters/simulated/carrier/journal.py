@@ -48,6 +48,8 @@ class Entry(msgspec.Struct, kw_only=True, rename={"caller_id": "from"}):
     """When they asked to be called."""
     extracted: dict[str, Any] | None = None
     """What they told: name → value."""
+    transcript: str | None = None
+    """What was said."""
     hung_up: bool = False
     """Ended by the caller."""
     sip: int | None = None

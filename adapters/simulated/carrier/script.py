@@ -107,6 +107,8 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """From the call's result to when they ask to be called."""
     extracted: dict[str, tuple[Any, ...]] = {}
     """Name → values, of which each person who answers tells one: `extracted` of the result."""
+    transcripts: tuple[str, ...] = ()
+    """What was said, of which each person who answers has one: `transcript` of the result."""
     result_after: Span = Span(0.05, 0.2)
     """From the end of an answered call to its result."""
     latency: Span = Span(0, 0.01)
@@ -148,6 +150,7 @@ class Conduct(msgspec.Struct, frozen=True):
     opts_out: bool = False
     call_back_after: float | None = None
     extracted: dict[str, Any] | None = None
+    transcript: str | None = None
 
 
 class Telling(msgspec.Struct, frozen=True):
@@ -197,10 +200,12 @@ def conduct(script: Script, to: str, nth: int, caller_id: str = "") -> Conduct:
     opts_out = human and no < script.opt_out
     words = Random(f"words {script.seed} {to} {nth}")
     extracted = {name: words.choice(values) for name, values in script.extracted.items()}
+    said = words.choice(script.transcripts) if script.transcripts else None
     return Conduct(
         opts_out=opts_out,
         call_back_after=later if human and not opts_out and again < script.call_back else None,
         extracted=extracted if human and extracted else None,
+        transcript=said if human else None,
         fate=fate,
         setup=script.setup.draw(chance),
         ring=script.ring.draw(chance),

@@ -113,6 +113,12 @@ def test_only_whoever_talks_tells_something_one_value_for_each_name() -> None:
     assert [call.talk for call in plain] == [call.talk for call in calls], "the other draws stay as they are"
 
 
+def test_only_with_whoever_talks_something_is_said() -> None:
+    calls = [conduct(Script(answer=0.6, voicemail=0.2, transcripts=("a", "b")), f"+4930{n:07}", 1) for n in range(500)]
+    assert not [call for call in calls if (call.fate == "human") != (call.transcript is not None)]
+    assert {call.transcript for call in calls} == {"a", "b", None}
+
+
 def test_a_name_without_a_value_is_refused() -> None:
     with pytest.raises(ValueError, match="extracted needs at least one value"):
         parse(b'{"extracted": {"size": []}}')
