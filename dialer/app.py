@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from adapters.events import Phase
 from adapters.failpoints import failpoint_during
 from dialer import health
+from dialer.extraction import asking
 from dialer.flows.breakers import Breakers
 from dialer.flows.extractions import EVERY_SECONDS as EXTRACTIONS_SECONDS
 from dialer.flows.extractions import Extractions
@@ -35,6 +36,7 @@ from dialer.flows.requests import Desk
 from dialer.flows.ring import QUEUE, Ringer
 from dialer.flows.settle import Settler
 from dialer.flows.sweep import Sweeper
+from dialer.flows.transcripts import EVERY_SECONDS as TRANSCRIPTS_SECONDS
 from dialer.flows.watch import EVERY_SECONDS as WATCH_SECONDS
 from dialer.flows.watch import Watch
 from dialer.queue import SHARE, Bell, DoorbellWorker, JobQueue, Pace, Quotas, RateBuckets, close, connect
@@ -239,7 +241,11 @@ async def run_scheduler(settings: Settings) -> None:
     """The role `scheduler`."""
     own = settings.scheduler
     gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])
-    async with house(settings) as h, health.serving("scheduler.health_port", own.health_port, h.ready):
+    async with (
+        house(settings) as h,
+        asking(settings, h.database.pool, h.clock) as transcripts,
+        health.serving("scheduler.health_port", own.health_port, h.ready),
+    ):
         ticker = ticker_of(h, _tick_failed, round_took)
         sweeper = Sweeper(h.database, h.settler, h.follower, h.ringer, h.clock)
         await h.declare()
@@ -249,6 +255,8 @@ async def run_scheduler(settings: Settings) -> None:
         duties.start("sweep", repeat("sweep", own.sweep_seconds, sweeper.sweep, h.clock, duties.stop))
         told = Extractions(h.database.pool, h.clock)
         duties.start("extractions", repeat("extractions", EXTRACTIONS_SECONDS, told.judge, h.clock, duties.stop))
+        if transcripts is not None:
+            duties.start("transcripts", repeat("transcripts", TRANSCRIPTS_SECONDS, transcripts.ask, h.clock, duties.stop))
         duties.start("recount", repeat("recount", own.recount_seconds, sweeper.recount, h.clock, duties.stop))
         watch = repeat("breakers", LOOK_SECONDS, lambda: h.breakers.watch(settings.adapters), h.clock, duties.stop)
         duties.start("breakers", watch)

@@ -114,6 +114,26 @@ class ExtractedField(Record):
     message: str | None = Field(description="What does not fit")
 
 
+class Dropped(Record):
+    name: str
+    why: str = Field(description="quote_not_found (nobody said it), unsure, or unfit")
+
+
+class Extraction(Record):
+    """What became of asking the transcript, where the carrier extracted nothing. What was found is an event of the call, with
+    quote and confidence, and stands under `extracted` too."""
+
+    status: Literal["waiting", "done", "provider", "nothing", "given_up", "expired"] = Field(
+        description="waiting: to be asked, where an endpoint is configured; provider: the carrier extracted itself; nothing: "
+        "there was nothing to ask; given_up: the endpoint failed too often; expired: it has waited too long. "
+        "`dialer call extract` asks anew"
+    )
+    tries: int
+    asked_at: datetime | None
+    fault: str | None = Field(description="Why the last try failed")
+    dropped: list[Dropped] = Field(description="What was answered and is not kept")
+
+
 class CallDetail(Call):
     metadata: dict[str, Any] | None = Field(description="As it was sent with a direct call")
     provider_ref: str | None
@@ -121,6 +141,7 @@ class CallDetail(Call):
     recording_url: Any = None
     extracted: Any = None
     extracted_fields: list[ExtractedField] = Field(description="Which of it was written to the contact, a line for each name")
+    extraction: Extraction | None = Field(description="null: the transcript is not to be asked")
     callback: CallbackAsked | None = Field(description="What became of the callback that was asked for in the call")
     result: dict[str, Any]
     events: list[CallEvent]

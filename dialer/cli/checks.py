@@ -42,7 +42,7 @@ def check_config(config: ConfigOption = None, json: JsonOption = False) -> None:
 
 
 def doctor(config: ConfigOption = None, json: JsonOption = False) -> None:
-    """Check stores, schema, clock and adapters. Changes nothing, places no call."""
+    """Check stores, schema, clock, adapters and the extraction endpoint. Changes nothing, places no call, sends no transcript."""
     from dialer.cli.output import print_json, print_table
     from dialer.embedded import running
 
@@ -78,6 +78,7 @@ async def _examine(settings: Settings) -> list[tuple[str, bool, str]]:
         for name, trunk in carriers.items():
             health = await trunk.adapter.health()
             rows.append((f"adapter {name}", health.ok, health.detail or "reachable"))
+    rows.append(await _check("extraction", lambda: _extraction(settings)))
     return rows
 
 
@@ -119,3 +120,13 @@ async def _redis(settings: Settings) -> str:
         return f"version {info.get('redis_version')}, maxmemory-policy {policy}"
     finally:
         await close(redis)
+
+
+async def _extraction(settings: Settings) -> str:
+    from dialer.extraction import endpoint
+
+    named = endpoint(settings)
+    if named is None:
+        return "off: extraction.base_url is not set, no transcript leaves the dialer"
+    async with named as opened:
+        return await opened.look()

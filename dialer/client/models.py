@@ -223,6 +223,16 @@ class ExtractedField(TypedDict):
     message: str | None
 
 
+class Extraction(TypedDict):
+    """What became of asking a call's transcript: `status` waiting, done, provider, nothing, given_up or expired."""
+
+    status: str
+    tries: int
+    asked_at: str | None
+    fault: str | None
+    dropped: list[dict[str, str]]
+
+
 class Call(TypedDict):
     """One call; `create` and `get` bring what is not required too."""
 
@@ -258,6 +268,7 @@ class Call(TypedDict):
     recording_url: NotRequired[Any]
     extracted: NotRequired[Any]
     extracted_fields: NotRequired[list[ExtractedField]]
+    extraction: NotRequired[Extraction | None]
     result: NotRequired[dict[str, Any]]
 
 

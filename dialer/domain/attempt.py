@@ -29,6 +29,8 @@ CLASSIFIED = "classified"
 """The key of a call's result under which it says who picked up."""
 EXTRACTED = "extracted"
 """The key under which it says what was found out: name → value."""
+TRANSCRIPT_SAYS = "transcript_says"
+"""The same of what we asked the transcript; whatever the carrier told comes before it."""
 _WHO = (Outcome.HUMAN, Outcome.MACHINE)
 
 
@@ -99,6 +101,15 @@ def _apply(was: Progress, event: CallEvent) -> Progress:
             return _end(was, event)
         case _:
             return was if was.ref or event.ref is None else replace(was, ref=event.ref)
+
+
+def extracted(result: Mapping[str, Any]) -> Any:
+    """What a call found out, by its result: name → value; None: nothing. What is no such thing is left as it is."""
+    told, asked = result.get(EXTRACTED), result.get(TRANSCRIPT_SAYS)
+    if not isinstance(asked, Mapping) or not isinstance(told, Mapping | None):
+        return told
+    said = {name: value for name, value in (told or {}).items() if value not in (None, "", [])}
+    return {**(told or {}), **asked, **said}
 
 
 def _told(before: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:

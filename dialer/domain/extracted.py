@@ -68,12 +68,13 @@ class Line:
 @dataclass(frozen=True, slots=True)
 class Telling:
     """What one event told. `values`: name → value, or name → {"value": …} with a quote or a confidence. `lines` None: not judged
-    yet."""
+    yet. `asked`: the carrier said nothing of it, we asked the transcript; whatever the carrier tells is the later word."""
 
     event: int
     at: datetime
     values: Mapping[str, Any]
     lines: tuple[Line, ...] | None = None
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,24 @@ def report(tellings: Sequence[Telling]) -> list[Line]:
     return list(found.values())
 
 
+def fault(name: str, value: Any, fields: Mapping[str, CustomField]) -> str | None:
+    """What is wrong with a value for this name, with the remedy and without the value; None: it fits, or says nothing."""
+    found = _read(name, _plain(value), fields, fields)
+    return found.message if isinstance(found, Line) else None
+
+
+def meant(name: str, fields: Mapping[str, CustomField]) -> str | None:
+    """The contact's field that a call means by this name."""
+    found = _read(name, None, fields, fields)
+    return found.field
+
+
+def filled(values: Mapping[str, Any], fields: Mapping[str, CustomField]) -> set[str]:
+    """The contact's fields for which something was told that fits."""
+    found = (_read(name, _plain(value), fields, fields) for name, value in values.items())
+    return {each.field for each in found if isinstance(each, _Fit)}
+
+
 class _Page:
     """The contact while one call's words are written to it."""
 
@@ -200,7 +219,7 @@ class _Page:
 
 
 def _in_order(tellings: Sequence[Telling]) -> list[Telling]:
-    return sorted(tellings, key=lambda each: (each.at, each.event))
+    return sorted(tellings, key=lambda each: (not each.asked, each.at, each.event))
 
 
 def _repeats(before: Any, line: Line, raw: Any) -> bool:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from adapters.events import Outcome
-from dialer.domain import extracted
+from dialer.domain import attempt, extracted
 from dialer.domain.cursor import After
 from dialer.domain.errors import NotFound
 from dialer.domain.outcome import Disposition, disposition
@@ -63,6 +63,7 @@ async def whole_call(on: Transaction, clock: Clock, team: str, call: str) -> dic
     told = await calls.events(on, call)
     turns = await calls.turns(on, call)
     asked = await calls.callback_asked(on, call)
+    transcript = await calls.transcript_asked(on, call)
     of_contact = [extractions.telling(each) for each in await calls.told_of_contact(on, call)]
     result = row["result"] or {}
     return {
@@ -71,8 +72,9 @@ async def whole_call(on: Transaction, clock: Clock, team: str, call: str) -> dic
         "provider_ref": row["provider_ref"],
         "transcript": result.get("transcript"),
         "recording_url": result.get("recording_url"),
-        "extracted": result.get("extracted"),
+        "extracted": attempt.extracted(result),
         "extracted_fields": extracted.report(of_contact),
+        "extraction": None if transcript is None else _extraction(transcript),
         "callback": asked,
         "result": result,
         "events": [{name: event[name] for name in TOLD} for event in told],
@@ -103,3 +105,9 @@ def summary(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         **{name: row[name] for name in TIMES},
         "duration_seconds": round(max(talk.total_seconds(), 0.0), 3) if talk is not None else None,
     }
+
+
+def _extraction(row: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("tries", "asked_at", "fault")
+    dropped = [{"name": name, "why": why} for name, why in (row["dropped"] or {}).items()]
+    return {"status": row["outcome"] or "waiting", **{name: row[name] for name in names}, "dropped": dropped}

@@ -11,7 +11,7 @@ from sqlalchemy import Select, and_, func, select
 
 from dialer.domain.cursor import After
 from dialer.store.rows import Row, all_rows, row_or_none
-from dialer.store.tables import call_attempts, call_events, callback_asks, campaigns, extractions, history
+from dialer.store.tables import call_attempts, call_events, callback_asks, campaigns, extractions, history, transcripts
 from dialer.store.transaction import Transaction
 
 
@@ -81,10 +81,22 @@ async def callback_asked(on: Transaction, call: str) -> Row | None:
 
 
 async def told_of_contact(on: Transaction, call: str) -> list[Row]:
-    """What the call told of its contact, an event a row: `event_id`, `at`, `told`, and `verdicts` (null = not judged yet)."""
+    """What the call told of its contact, an event a row: `event_id`, `at`, `adapter`, `told`, and `verdicts` (null: not
+    yet judged)."""
     x, e = extractions.c, call_events.c
-    wanted = select(x.event_id, e.at, e.data["extracted"].label("told"), x.verdicts).join(call_events, e.id == x.event_id)
+    wanted = select(x.event_id, e.at, e.adapter, e.data["extracted"].label("told"), x.verdicts).join(
+        call_events, e.id == x.event_id
+    )
     return all_rows(await on.execute(wanted.where(x.attempt_id == call)))
+
+
+async def transcript_asked(on: Transaction, call: str) -> Row | None:
+    """What became of asking the call's newest transcript: `outcome` (null = not yet), `tries`, `asked_at`, `fault`, `dropped`."""
+    c = transcripts.c
+    wanted = select(c.outcome, c.tries, c.asked_at, c.fault, c.dropped).where(
+        c.attempt_id == call, c.outcome.is_distinct_from("superseded")
+    )
+    return row_or_none(await on.execute(wanted.order_by(c.event_id.desc()).limit(1)))
 
 
 async def turns(on: Transaction, call: str) -> list[Row]:

@@ -17,6 +17,8 @@ from dialer.store.database import Connection, Pool
 from dialer.store.statements import fetch
 
 _KEPT: Final = ("field", "verdict", "message")
+TELLER: Final = ":extraction"
+"""Stands where events have their trunk, when a transcript was asked (`dialer.store.transcripts`); no trunk can be called so."""
 _COLUMNS: Final[Mapping[str, str]] = {field: column for column, field in STANDARD.items()}
 
 
@@ -54,7 +56,8 @@ async def tellings(connection: Connection, attempt: str) -> list[Telling]:
 
 def telling(row: Mapping[str, Any]) -> Telling:
     verdicts = row["verdicts"]
-    return Telling(row["event_id"], row["at"], row["told"], None if verdicts is None else _lines(verdicts))
+    lines = None if verdicts is None else _lines(verdicts)
+    return Telling(row["event_id"], row["at"], row["told"], lines, row["adapter"] == TELLER)
 
 
 async def definitions(connection: Connection, team: str, keys: Collection[str]) -> tuple[dict[str, CustomField], set[str]]:

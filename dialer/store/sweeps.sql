@@ -117,7 +117,8 @@ where a.ended_at is null and a.state in ('placing', 'ringing', 'answered', 'unkn
 -- name: events_of
 -- $1 attempt ids.
 select attempt_id, adapter, event_key, phase, at, ref, outcome, fault, cause, sip, q850, data
-from call_events where attempt_id = any($1::text[]) order by id
+from call_events where attempt_id = any($1::text[]) and adapter not like ':%'  -- what we tell ourselves makes no turn
+order by id
 
 -- name: recount_scopes
 -- Where the semaphores and a recount of the live attempts disagree. One snapshot sees both sides of every commit, so a row that
@@ -260,7 +261,7 @@ from call_attempts a join contacts p on p.id = a.contact_id where a.id = $1 for 
 
 -- name: extraction_tellings
 -- All that the events of a call told of its contact, after the contact was locked. $1 attempt id.
-select x.event_id, e.at, e.data -> 'extracted' as told, x.verdicts
+select x.event_id, e.at, e.adapter, e.data -> 'extracted' as told, x.verdicts
 from extractions x join call_events e on e.id = x.event_id where x.attempt_id = $1 order by x.event_id for update of x
 
 -- name: extraction_fields
@@ -285,3 +286,76 @@ insert into audit (team_id, actor, action, entity_id, detail)
 -- Per event $1 id, $2 verdicts; $3 now.
 update extractions x set judged_at = $3, verdicts = w.verdicts
   from unnest($1::bigint[], $2::jsonb[]) as w(event_id, verdicts) where x.event_id = w.event_id and x.judged_at is null
+
+-- name: transcripts_due
+-- Take on transcripts that nobody asks at this moment, those that have waited longest first. $1 how many, $2 for how many seconds
+-- nobody else takes them, $3 the seconds after which one that is due has waited too long.
+update transcripts t
+  set due_at = now() + make_interval(secs => $2::float8), tries = t.tries + 1, asked_at = now()
+  from (select event_id from transcripts
+        where outcome is null and due_at between now() - make_interval(secs => $3::float8) and now()
+        order by due_at limit $1 for update skip locked) due
+  where t.event_id = due.event_id
+  returning t.event_id, t.attempt_id, t.runs, t.tries
+
+-- name: transcripts_expire
+-- What has waited too long is asked no more by itself. $1 how many at most, $2 the seconds.
+update transcripts t set outcome = 'expired'
+  from (select event_id from transcripts where outcome is null and due_at < now() - make_interval(secs => $2::float8)
+        order by due_at limit $1 for update skip locked) old
+  where t.event_id = old.event_id
+  returning t.event_id
+
+-- name: transcript_told
+-- The call, and what its carrier told as results, in the order in which it holds. $1 attempt id.
+select a.team_id, a.claimed_at, p.deleted_at is not null as erased, e.id as event_id, e.data -> 'transcript' as transcript,
+       e.data -> 'extracted' as extracted
+from call_attempts a join contacts p on p.id = a.contact_id join call_events e on e.attempt_id = a.id
+where a.id = $1 and e.phase = 'result' and e.adapter = a.trunk order by e.at, e.id
+
+-- name: transcript_fields
+-- The custom fields that a call may fill. $1 team.
+select key, label, description, type, options from custom_fields where team_id = $1 and extractable order by key collate "C"
+
+-- name: transcript_kept
+-- What a transcript said is told of its call as one more event, and shown where the carrier told nothing: in its result it stands
+-- beside what the carrier tells, which is written as a whole. Once: whoever else was asking finds it done.
+-- $1 event, $2 run, $3 who tells, $4 what is told (null = nothing), $5 its values alone, $6 what was dropped.
+with mine as (
+  update transcripts set outcome = 'done', fault = null, dropped = $6 where event_id = $1 and runs = $2 and outcome is null
+  returning event_id, attempt_id
+), told as (
+  insert into call_events (attempt_id, adapter, event_key, phase, at, data)
+    select attempt_id, $3, event_id || '-' || $2::int, 'result', now(), $4::jsonb from mine where $4::jsonb is not null
+  on conflict do nothing
+), shown as (
+  update call_attempts a
+    set result = coalesce(a.result, '{}') || jsonb_build_object('transcript_says',
+      case when jsonb_typeof(a.result -> 'transcript_says') = 'object' then a.result -> 'transcript_says' else '{}' end || $5::jsonb)
+    from mine m where a.id = m.attempt_id and $4::jsonb is not null
+)
+select event_id from mine
+
+-- name: transcript_closed
+-- Nobody asks it any more. $1 event, $2 run, $3 outcome, $4 why.
+update transcripts set outcome = $3, fault = $4 where event_id = $1 and runs = $2 and outcome is null
+
+-- name: transcript_put_off
+-- Ask it later. $1 event, $2 run, $3 in how many seconds, $4 the try does not count, $5 why.
+update transcripts set due_at = now() + make_interval(secs => $3::float8), tries = tries - $4::bool::int, fault = $5
+  where event_id = $1 and runs = $2 and outcome is null
+
+-- name: transcripts_anew
+-- Ask the newest transcripts of these calls, whatever became of them, once more. $1 attempt ids, each once.
+insert into transcripts (event_id, attempt_id, runs, due_at)
+  select e.id, i.id, 1, now()
+  from unnest($1::text[]) i(id)
+    cross join lateral (select trunk from call_attempts where id = i.id offset 0) a
+    cross join lateral (
+      select id from call_events
+      where attempt_id = i.id and phase = 'result' and adapter = a.trunk
+        and data -> 'transcript' not in ('null', '""', '[]', '{}')
+      order by at desc, id desc limit 1) e
+on conflict (event_id) do update
+  set runs = transcripts.runs + 1, tries = 0, due_at = now(), outcome = null, fault = null, dropped = null
+returning attempt_id

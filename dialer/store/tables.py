@@ -242,18 +242,18 @@ extractions = Table(
     *_times("judged_at"), _json("verdicts", null=True),
 )  # fmt: skip
 
+transcripts = Table(
+    "transcripts", metadata, Column("event_id", BigInteger, primary_key=True), _text("attempt_id"), *map(_int, ("runs", "tries")),
+    *_born("created_at", "due_at"), *_times("asked_at"), *_texts("outcome", "fault"), _json("dropped", null=True),
+)  # fmt: skip
+
 call_attempts = Table(
     "call_attempts",
     metadata,
     Column("id", Text, primary_key=True),
     *map(_text, ("team_id", "campaign_id", "campaign_contact_id", "contact_id")),
     _int("attempt_no"),
-    _text("trunk"),
-    _text("assistant_id"),
-    _text("number_id"),
-    _text("to_number"),
-    _text("from_number"),
-    _text("state"),
+    *map(_text, ("trunk", "assistant_id", "number_id", "to_number", "from_number", "state")),
     _list("scopes"),
     _int("rules_version"),
     _time("not_after", null=False),

@@ -65,6 +65,13 @@ LOOP_STANDSTILL_SECONDS = Counter(
     "Seconds in which this process's event loop did not run, for two or more at a time: it was blocked, or the process stopped.",
     registry=REGISTRY,
 )
+TRANSCRIPTS = Counter(
+    "dialer_transcripts_total",
+    "Transcripts of calls that were dealt with, by outcome (done, provider, nothing, superseded, given_up, expired), and tries "
+    "to ask that failed (away, failed).",
+    ["outcome"],
+    registry=REGISTRY,
+)
 
 PLACE_SECONDS = Histogram(
     "dialer_place_seconds", "How long the carrier took to answer a placement.", ["trunk"], buckets=_LATENCY, registry=REGISTRY

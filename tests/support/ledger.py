@@ -79,7 +79,8 @@ with call as (
     from campaign_contacts t where t.team_id = $1 limit 1 returning id, campaign_id, campaign_contact_id),
 asked as (insert into callback_asks (attempt_id, campaign_id, campaign_contact_id) select * from call),
 told as (insert into call_events (attempt_id, adapter, event_key, phase, at, data)
-    select id, 'simulated', 'e1', 'result', now(), '{"do_not_call": true, "extracted": {"a": 1}}' from call),
+    select id, 'simulated', 'e1', 'result', now(), '{"do_not_call": true, "extracted": {"a": 1}}' from call returning id),
+said as (insert into transcripts (event_id, attempt_id) select id, 'call_1' from told),
 company as (insert into companies (team_id, name) values ($1, 'Theirs')),
 key as (insert into api_keys (team_id, name, key_hash, prefix, scopes) values ($1, 'k', 'x', 'tk_live_abcd', '{*}')),
 no as (insert into suppressions (scope, team_id, phone_number)

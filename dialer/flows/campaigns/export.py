@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 
 from adapters.events import Outcome
+from dialer.domain import attempt
 from dialer.domain.outcome import disposition
 from dialer.flows.campaigns.look import found
 from dialer.flows.cells import cell, line, lines
@@ -57,7 +58,7 @@ async def _rows(
 
 def _row(row: Mapping[str, Any], custom: Sequence[str], extracted: Sequence[str]) -> dict[str, Any]:
     result = row["result"] or {}
-    brought = result.get("extracted") or {}
+    brought = attempt.extracted(result) or {}
     by_key: Mapping[str, Any] = brought if isinstance(brought, Mapping) else {}
     word, answered, ended = row["last_call_outcome"], row["last_call_answered_at"], row["last_call_ended_at"]
     ours = {

@@ -35,6 +35,7 @@ LIVE = (
     "callback_asks_open",
     "opt_outs_open",
     "extractions_open",
+    "transcripts_due",
     "campaign_contacts_callbacks",
     "storms_pkey",
 )
@@ -45,6 +46,8 @@ LOOK_UPS = {
     "refusals", "newest_placed", "expiring", "expire", "ending", "end", "missed_callbacks", "callback_asks",
     "opt_outs", "opt_outs_withdrawn", "extractions", "extraction_contact", "extraction_tellings", "extraction_fields",
     "extraction_written", "extraction_judged", "note_storm", "stormed", "blame_trunk",
+    "transcripts_due", "transcripts_expire", "transcript_told", "transcript_fields", "transcript_kept", "transcript_closed",
+    "transcript_put_off", "transcripts_anew",
 }  # fmt: skip
 
 

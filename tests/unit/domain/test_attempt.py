@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.events import CallEvent, Fault, Outcome, Phase
-from dialer.domain.attempt import Progress, fold
+from dialer.domain.attempt import Progress, extracted, fold
 from dialer.domain.machine import ATTEMPT_TURNS, AttemptState, allowed
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -108,3 +109,17 @@ def test_extracted_fields_that_come_in_parts_are_kept_together() -> None:
     assert fold(Progress(AttemptState.PLACING), told).result == {"extracted": {"a": 1, "b": 2}, "summary": "y"}
     odd = fold(Progress(AttemptState.PLACING), [*told, replace(event(Phase.RESULT, 9), data={"extracted": "none"})])
     assert odd.result == {"extracted": "none", "summary": "y"}
+
+
+@pytest.mark.parametrize(
+    ("result", "found"),
+    [
+        ({}, None),
+        ({"extracted": {"size": 40}}, {"size": 40}),
+        ({"extracted": "odd", "transcript_says": {"size": 41}}, "odd"),
+        ({"transcript_says": {"size": 41}}, {"size": 41}),
+        ({"extracted": {"size": 40, "fan": ""}, "transcript_says": {"size": 41, "fan": True}}, {"size": 40, "fan": True}),
+    ],
+)
+def test_what_the_carrier_told_comes_before_what_the_transcript_says(result: dict[str, Any], found: Any) -> None:
+    assert extracted(result) == found

@@ -230,6 +230,18 @@ def test_what_a_call_repeats_overtakes_no_other_call_and_no_person() -> None:
         assert again.lines[2] == first[0].lines, "what became of it is told as before"
 
 
+def test_whatever_the_carrier_tells_is_a_later_word_than_what_was_asked_of_the_transcript() -> None:
+    asked = replace(told({"size": 4, "fan": True}, 2, second=9), asked=True)
+    carrier = told({"size": 5}, 1)
+    for first, second in permutations([asked, carrier]):
+        done = of([first])
+        person = after(NOBODY, done)
+        both = [*judged([first], done), second]
+        person = after(person, of(both, person))
+        assert (person.values["customFields.size"], person.values["customFields.fan"]) == (5, True)
+    assert of([carrier, asked]).values == {"customFields.size": 5, "customFields.fan": True}
+
+
 def test_the_report_has_a_line_for_each_name_and_the_last_word_counts() -> None:
     heard = [
         told({"size": "many", "fan": True}, 1),

@@ -32,6 +32,7 @@ DOCUMENTED = {
     "dialer_caller_ids_resting": ("gauge", ()),
     "dialer_caller_id_rests_total": ("counter", ()),
     "dialer_oldest_due_seconds": ("gauge", ()),
+    "dialer_transcripts_total": ("counter", ("outcome",)),
 }
 
 
