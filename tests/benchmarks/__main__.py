@@ -11,7 +11,7 @@ from tests.benchmarks.dialling import dialling, killed
 from tests.benchmarks.generated import schemathesis
 from tests.benchmarks.lists import lists
 from tests.benchmarks.loading import enrol, import_
-from tests.benchmarks.placing import twilio
+from tests.benchmarks.placing import placing
 from tests.benchmarks.resting import help_, idle
 from tests.benchmarks.table import Row, markdown, write
 
@@ -23,7 +23,7 @@ PARTS: dict[str, Callable[[], list[Row] | Coroutine[Any, Any, list[Row]]]] = {
     "import": import_,
     "enrol": enrol,
     "lists": lists,
-    "twilio": twilio,
+    "placing": placing,
     "schemathesis": schemathesis,
 }
 
