@@ -23,6 +23,7 @@ _OPTIONS = {
     "context": "dialplan only: the context that answered calls go to; required there",
     "extension": "dialplan only: the extension; default the assistant's external id",
     "priority": "dialplan only: the priority, 1 to 10000; default 1",
+    "ended": "the context whose extension s keeps how a call ended, as adapters/README.md shows it; default dialer-ended",
     "external_host": "stasis only: section of websocket_client.conf to connect to; default the assistant's external id",
     "format": "stasis only: audio format of that connection; default ulaw",
     "sip_403": "what SIP 403 means on this trunk: config (a person must look; default) or limit (too many calls at once)",
@@ -48,6 +49,7 @@ def _build(name: str, options: Mapping[str, Any]) -> AsteriskAdapter:
     else:
         external_host = read.text("external_host", default="", form=r"[\w.-]{1,79}", example="agents")
         route = Stasis(app, external_host, read.text("format", default="ulaw", form="[a-z0-9]+", example="slin16"))
+    ended = read.text("ended", default="dialer-ended", form=r"[\w.-]{1,79}", example="dialer-ended")
     foreign = ("external_host", "format") if connect == "dialplan" else ("context", "extension", "priority")
     for key in foreign:
         if key in options:
@@ -63,6 +65,7 @@ def _build(name: str, options: Mapping[str, Any]) -> AsteriskAdapter:
         endpoint=endpoint,
         app=app,
         route=route,
+        ended=ended,
         limit_403=sip_403 == "limit",
         timeout=timeout,
     )

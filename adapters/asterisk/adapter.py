@@ -18,8 +18,10 @@ from typing import Any, Self
 from adapters import http
 from adapters.asterisk.ask import Ari, path_of
 from adapters.asterisk.ear import Ear, Rhythm, Standing, rest
+from adapters.asterisk.kept import read_kept
+from adapters.asterisk.names import channel_of, short
 from adapters.asterisk.order import Dialplan, Stasis, order
-from adapters.asterisk.translate import GAP, Translator, channel_of, tells_sip, unseen_end
+from adapters.asterisk.translate import GAP, Translator, result_of, tells_sip, unseen_end
 from adapters.asterisk.voice import Voices
 from adapters.base import Absent, Call, Capabilities, Health, Hook, Live, Once, Over, Reply, Sighting, Trace, Unsure
 from adapters.errors import AdapterError, Ambiguous, Forged, PlaceError, Rejected, TooLate, Unavailable
@@ -50,6 +52,7 @@ class AsteriskAdapter:
         password: str,
         endpoint: str,
         route: Dialplan | Stasis,
+        ended: str = "dialer-ended",
         app: str = "dialer",
         limit_403: bool = False,
         timeout: float = 5.0,
@@ -68,7 +71,9 @@ class AsteriskAdapter:
         self._session = Session(base_url, timeout=timeout, headers={"Authorization": basic(user, password)})
         self._ari = Ari(self._session)
         self._ear = Ear(self._session, base_url, app, all_channels=isinstance(route, Dialplan), hear=self._hear)
-        self._endpoint, self._route, self._timeout = endpoint, route, timeout
+        self._keeps_nothing = f"Asterisk does not keep how calls end: define the context {ended} (adapters/README.md)"
+        self._warned = False
+        self._endpoint, self._route, self._ended, self._timeout = endpoint, route, ended, timeout
         self._rhythm = rhythm or Rhythm()
         self._marked = marked
         self._translator = Translator(limit_403=limit_403)
@@ -94,7 +99,7 @@ class AsteriskAdapter:
             await self._session.__aexit__(*exc)
 
     async def place(self, call: Call) -> str:
-        body = order(call, self._endpoint, self._route)
+        body = order(call, self._endpoint, self._route, self._ended)
         await self._may_place(call)
         channel = channel_of(call.attempt)
         try:
@@ -110,12 +115,12 @@ class AsteriskAdapter:
         channel = ref or channel_of(attempt)
         try:
             alive, _ = await self._ari.channel(channel)
-            if alive is None and (await self._ari.placed(attempt) or ref is not None):
+            if alive is None and ((marker := await self._ari.marker(attempt)) or ref is not None):
                 # The marker is there as soon as the channel is: what was placed since the first question is seen now.
                 alive, now = await self._ari.channel(channel)
                 if alive is None:
                     self._over.append((time.monotonic(), attempt))
-                    return Over(channel, (unseen_end(attempt, channel, now or since),))
+                    return Over(channel, await self._end_of(attempt, channel, marker, now or since))
             if alive is not None:
                 return Live(channel, answered=alive["state"] == "Up")
             if await self._ari.started() < since:
@@ -123,6 +128,18 @@ class AsteriskAdapter:
             return Unsure("Asterisk was started after the call may have been placed, and has forgotten all before")
         except (AdapterError, ValueError, KeyError, TypeError) as error:
             return Unsure(f"the look-up failed: {type(error).__name__}")
+
+    async def _end_of(self, attempt: str, channel: str, marker: str, now: datetime) -> tuple[CallEvent, ...]:
+        """What Asterisk kept of the end of a call that is over; it had it before the channel was gone."""
+        kept = read_kept(marker) or read_kept(await self._ari.marker(attempt))
+        if kept is None:
+            return (unseen_end(attempt, channel, now),)
+        end = self._translator.over(attempt, kept)
+        try:
+            return (result_of(attempt, channel, kept.at, kept.result), end) if kept.result else (end,)
+        except ValueError as fault:
+            log.warning("trunk %s: the result of attempt %s cannot be read: %s", self.name, short(attempt), fault)
+            return (end,)
 
     async def events(self) -> AsyncIterator[CallEvent]:
         self._start()
@@ -145,6 +162,8 @@ class AsteriskAdapter:
             return Health(False, "the voice could not be connected to the last call that was answered")
         if self._ear.standing is Standing.REPLACED:
             return Health(True, "another process listens to the events")
+        if self._translator.keeps is False:
+            return Health(True, self._keeps_nothing)
         return Health(True, "" if tells_sip(version) else "this Asterisk tells no SIP codes: endings are judged less exactly")
 
     async def _may_place(self, call: Call) -> None:
@@ -181,6 +200,9 @@ class AsteriskAdapter:
                 self._told.put_nowait(event)
         except ValueError as fault:
             log.warning("trunk %s: an event of Asterisk cannot be read: %s", self.name, fault)
+        if self._translator.keeps is False and not self._warned:
+            self._warned = True
+            log.warning("trunk %s: %s", self.name, self._keeps_nothing)
         if self._voices is not None:
             self._voices.hear(message)
 

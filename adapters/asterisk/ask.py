@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from adapters import http
-from adapters.asterisk.translate import marker_of, time_of
+from adapters.asterisk.names import marker_of, time_of
 from adapters.errors import AdapterError
 from adapters.session import Form, Session
 
@@ -41,10 +41,11 @@ class Ari:
             return None, _date(answer)
         return self._read(answer), _date(answer)
 
-    async def placed(self, attempt: str) -> bool:
-        """Whether the marker of the attempt is set. Raises `ValueError` and `KeyError` for an answer that cannot be read."""
+    async def marker(self, attempt: str) -> str:
+        """The marker of the attempt, empty where none is set. Raises `ValueError` and `KeyError` for an answer that cannot be
+        read."""
         answer = await self._session.ask("GET", _VARIABLE, params={"variable": marker_of(attempt)})
-        return bool(self._read(answer)["value"])
+        return str(self._read(answer)["value"])
 
     async def forget(self, attempt: str) -> None:
         """Clear the marker of an attempt."""

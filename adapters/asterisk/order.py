@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.asterisk.translate import marker_of
+from adapters.asterisk.kept import HANDLER, VARIABLE
+from adapters.asterisk.names import marker_of
 from adapters.base import Call
 from adapters.errors import Rejected
 from adapters.events import Fault
@@ -15,6 +16,8 @@ from adapters.events import Fault
 _NUMBER = re.compile(r"\+?[0-9]{2,20}")
 _VOICE = re.compile(r"[\w.*#+-]{1,79}", re.ASCII)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,60}")
+_HEARD = frozenset({"DIALER_RESULT", VARIABLE})
+"""What is believed where the dialplan sets it; a contact's field of that name would be taken for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,9 @@ class Stasis:
     format: str
 
 
-def order(call: Call, endpoint: str, route: Dialplan | Stasis) -> Mapping[str, Any]:
-    """The body of the originate. Raises `Rejected` for what cannot be written in it: `&` in a dial string would ring others."""
+def order(call: Call, endpoint: str, route: Dialplan | Stasis, ended: str) -> Mapping[str, Any]:
+    """The body of the originate. `ended`: the context that keeps how the call ends. Raises `Rejected` for what cannot be written
+    in it: `&` in a dial string would ring others."""
     if _NUMBER.fullmatch(call.to) is None:
         raise Rejected("the number is not one that can be dialled", fault=Fault.REQUEST, cause="bad_number")
     if _VOICE.fullmatch(call.voice) is None:
@@ -47,7 +51,7 @@ def order(call: Call, endpoint: str, route: Dialplan | Stasis) -> Mapping[str, A
         "callerId": call.caller_id,
         "timeout": call.ring,
         **_goes_to(call, route),
-        "variables": _variables(call),
+        "variables": _variables(call, ended),
     }
 
 
@@ -57,7 +61,7 @@ def _goes_to(call: Call, route: Dialplan | Stasis) -> Mapping[str, Any]:
     return {"context": route.context, "extension": route.extension or call.voice, "priority": route.priority}
 
 
-def _variables(call: Call) -> Mapping[str, str]:
+def _variables(call: Call, ended: str) -> Mapping[str, str]:
     """Written by Asterisk once it has allocated the channel, the marker too. The absolute timeout counts from there, so it
     allows for the ringing; it ends a call even when nobody of ours is left to do so."""
     told = {
@@ -66,7 +70,8 @@ def _variables(call: Call) -> Mapping[str, str]:
         if _NAME.fullmatch(name)  # another name might be a function, which would be called
     }
     return {
-        **told,
+        **{name: value for name, value in told.items() if name not in _HEARD},
+        HANDLER: f"{ended},s,1",
         f"GLOBAL({marker_of(call.attempt)})": "placed",
         "TIMEOUT(absolute)": str(call.ring + call.limit),
         "DIALER_ATTEMPT": call.attempt,

@@ -14,15 +14,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from adapters.asterisk.kept import AMD, VARIABLE, Kept, read_kept
+from adapters.asterisk.names import attempt_of, channel_of, time_of
 from adapters.causes import judge
 from adapters.events import CallEvent, Fault, Outcome, Phase
 
-_PREFIX = "dialer-"
 _FINAL = frozenset({"BUSY", "CONGESTION", "NOANSWER", "CHANUNAVAIL"})
 """Dial statuses that say that the network ended it. Our own ring timer and our hang-up bring none of them."""
 _RINGS = frozenset({"RINGING", "PROGRESS"})
+_RING_CODES = frozenset({180, 183})
 _BY_STATE = {"Ringing": Phase.RINGING, "Up": Phase.ANSWERED}
-_AMD = {"HUMAN": Outcome.HUMAN, "MACHINE": Outcome.MACHINE}
 _TIMER_RAN_OUT = 19
 """The cause that Asterisk gives when its own ring timer runs out; from it, it makes up a SIP code 480."""
 _NORMAL = (None, 0, 16)
@@ -33,44 +34,21 @@ GAP = CallEvent(Phase.GAP, datetime.fromtimestamp(0, UTC), "", None, "gap")
 """It has no time: it says that something may have been missed before it."""
 
 
-def channel_of(attempt: str) -> str:
-    """The id of the attempt's channel, which is its `ref`, too."""
-    return _PREFIX + attempt
-
-
-def attempt_of(channel: object) -> str | None:
-    """The attempt of one of our channels; None for any other."""
-    found = channel.removeprefix(_PREFIX) if isinstance(channel, str) and channel.startswith(_PREFIX) else ""
-    return found or None
-
-
-def marker_of(attempt: str) -> str:
-    """The global variable that is set when the attempt was placed."""
-    return f"ATT_{attempt}"
-
-
-def short(attempt: str) -> str:
-    """Enough of an attempt's id to find it again, for logs."""
-    return f"…{attempt[-6:]}"
-
-
-def time_of(text: object) -> datetime:
-    """A timestamp of Asterisk. Raises `ValueError`, which does not repeat it."""
-    try:
-        moment = datetime.fromisoformat(str(text))
-    except ValueError:
-        raise ValueError("a timestamp cannot be read") from None
-    if moment.tzinfo is None:
-        raise ValueError("a timestamp has no zone")
-    return moment.astimezone(UTC)
-
-
 def unseen_end(attempt: str, ref: str, at: datetime) -> CallEvent:
     """The end of a call of which is only known that it is over. Its key is its own, for the real end may still be told, and
     then says more."""
     return CallEvent(
         Phase.ENDED, at, attempt, ref, f"{ref}:over", outcome=Outcome.UNKNOWN, fault=Fault.CALLEE, cause="its end was not heard"
     )
+
+
+def result_of(attempt: str, ref: str, at: datetime, text: str) -> CallEvent:
+    """What the dialplan put into `DIALER_RESULT`. Raises `ValueError` for what is no JSON object."""
+    data = json.loads(text)
+    if not isinstance(data, Mapping):
+        raise ValueError("DIALER_RESULT is no JSON object")
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return CallEvent(Phase.RESULT, at, attempt, ref, f"{ref}:result:{digest}", data=data)
 
 
 def tells_sip(version: object) -> bool:
@@ -85,13 +63,34 @@ def tells_sip(version: object) -> bool:
 
 @dataclass(slots=True)
 class _Heard:
-    """What was heard of one channel. `whole`: from its beginning, without a gap."""
+    """What was heard of one channel. `whole`: nothing was missed that its end is judged by. `results`: their keys."""
 
     whole: bool
     phases: set[Phase] = field(default_factory=set)
     final: bool = False
     answered_by: Outcome | None = None
+    results: set[str] = field(default_factory=set)
+    kept: Kept | None = None
     gaps: int = 0
+
+    def learn(self, kept: Kept) -> None:
+        """What Asterisk kept of its end makes up for what was missed. Only of one that the network refused it does not say
+        for certain whether it rang before."""
+        self.kept = kept
+        if kept.state in _BY_STATE:
+            self.phases.add(_BY_STATE[kept.state])
+        if kept.sip in _RING_CODES:
+            self.phases.add(Phase.RINGING)
+        self.answered_by = self.answered_by or kept.answered_by
+        self.whole = self.whole or kept.refused_with is None
+
+    def network_code(self, sip: int | None, q850: int | None) -> int | None:
+        """The SIP code of its end, but for one that Asterisk made up."""
+        if self.kept is not None:
+            return self.kept.refused_with
+        if sip is None or sip < 300 or (q850 == _TIMER_RAN_OUT and not self.final):
+            return None
+        return sip
 
 
 class Translator:
@@ -100,6 +99,8 @@ class Translator:
     def __init__(self, *, limit_403: bool = False) -> None:
         self._limit_403 = limit_403
         self._heard: dict[str, _Heard] = {}
+        self.keeps: bool | None = None
+        """Whether Asterisk kept the last end that was heard of in whole; None before there was one."""
 
     def gap(self) -> CallEvent:
         """Something may have been missed."""
@@ -148,37 +149,44 @@ class Translator:
     def _variable(self, message: Mapping[str, Any], attempt: str, at: datetime, heard: _Heard) -> list[CallEvent]:
         value = str(message.get("value"))
         match message.get("variable"):
-            case "AMDSTATUS" if value in _AMD and heard.answered_by is None:
-                heard.answered_by = _AMD[value]
+            case "AMDSTATUS" if value in AMD and heard.answered_by is None:
+                heard.answered_by = AMD[value]
                 return self._once(attempt, at, heard, Phase.CLASSIFIED)
             case "DIALER_RESULT":
-                data = json.loads(value)
-                if not isinstance(data, Mapping):
-                    raise ValueError("DIALER_RESULT is no JSON object")
-                ref, digest = channel_of(attempt), hashlib.sha256(value.encode()).hexdigest()[:16]
-                return [CallEvent(Phase.RESULT, at, attempt, ref, f"{ref}:result:{digest}", data=data)]
+                return self._result(attempt, at, heard, value)
+            case name if name == VARIABLE and (kept := read_kept(value)) is not None:
+                heard.learn(kept)
+                return self._result(attempt, at, heard, kept.result) if kept.result else []
         return []
+
+    def _result(self, attempt: str, at: datetime, heard: _Heard, text: str) -> list[CallEvent]:
+        event = result_of(attempt, channel_of(attempt), at, text)
+        if event.key in heard.results:
+            return []
+        heard.results.add(event.key)
+        return [event]
+
+    def over(self, attempt: str, kept: Kept) -> CallEvent:
+        """The end of a call of which nobody heard: the same fact as if somebody had."""
+        heard = _Heard(whole=False)
+        heard.learn(kept)
+        return self._ended(attempt, kept.at, heard, kept.sip, kept.q850, "")
 
     def _end(self, message: Mapping[str, Any], attempt: str, ref: str, state: object, at: datetime) -> CallEvent:
         heard = self._heard.pop(ref, None) or _Heard(whole=False)
+        if heard.kept is not None or heard.whole:
+            self.keeps = heard.kept is not None
         if isinstance(state, str) and state in _BY_STATE:
             heard.phases.add(_BY_STATE[state])
         q850, sip = _code(message.get("cause")), _code(message.get("tech_cause"))
-        sip = sip if sip is not None and sip >= 300 else None
-        if q850 == _TIMER_RAN_OUT and not heard.final:
-            sip = None
-        outcome, fault = self._judge(heard, sip, q850, str(message.get("cause_txt") or ""))
+        return self._ended(attempt, at, heard, sip, q850, str(message.get("cause_txt") or ""))
+
+    def _ended(self, attempt: str, at: datetime, heard: _Heard, sip: int | None, q850: int | None, reason: str) -> CallEvent:
+        ref, sip = channel_of(attempt), heard.network_code(sip, q850)
+        outcome, fault = self._judge(heard, sip, q850, reason)
+        key = f"{ref}:{Phase.ENDED}"
         return CallEvent(
-            Phase.ENDED,
-            at,
-            attempt,
-            ref,
-            f"{ref}:{Phase.ENDED}",
-            outcome=outcome,
-            fault=fault,
-            cause=str(message.get("cause_txt") or "") or None,
-            sip=sip,
-            q850=q850,
+            Phase.ENDED, at, attempt, ref, key, outcome=outcome, fault=fault, cause=reason or None, sip=sip, q850=q850
         )
 
     def _judge(self, heard: _Heard, sip: int | None, q850: int | None, reason: str) -> tuple[Outcome, Fault]:

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from adapters.asterisk.ask import Ari, bridge_path, path_of
+from adapters.asterisk.names import attempt_of, channel_of, short
 from adapters.asterisk.order import Stasis
-from adapters.asterisk.translate import attempt_of, channel_of, short
 from adapters.errors import AdapterError
 
 _REST = 30.0

@@ -120,14 +120,16 @@ def _told(before: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _end(was: Progress, event: CallEvent) -> Progress:
-    outcome = _exactly(was, event.outcome or (Outcome.ANSWERED if was.answered_at else Outcome.UNKNOWN))
+    said = event.outcome or Outcome.UNKNOWN
+    outcome = _exactly(was, said)
     if was.state is AttemptState.ENDED and not _tells_more(was.outcome, outcome):
         return was
     return replace(
         was,
         state=AttemptState.ENDED,
         outcome=outcome,
-        fault=event.fault or presumed_fault(outcome),
+        # The carrier judged by what it said. Of a machine it called answered, or a person whose end it missed, we know better.
+        fault=event.fault if event.fault is not None and outcome is said else presumed_fault(outcome),
         cause=event.cause,
         ref=was.ref or event.ref,
         ended_at=was.ended_at or event.at,
@@ -143,9 +145,11 @@ def _known_better(was: Progress, outcome: Outcome) -> Progress:
 
 
 def _exactly(was: Progress, outcome: Outcome) -> Outcome:
-    """With who picked up, where that was told and the outcome leaves it open."""
+    """With who picked up, or that somebody did, where that was told and the outcome leaves it open."""
+    if outcome not in (Outcome.ANSWERED, Outcome.UNKNOWN):
+        return outcome
     classified = (was.result or {}).get(CLASSIFIED)
-    return Outcome(classified) if classified is not None and outcome in (Outcome.ANSWERED, Outcome.UNKNOWN) else outcome
+    return Outcome(classified) if classified is not None else Outcome.ANSWERED if was.answered_at is not None else outcome
 
 
 def _tells_more(was: Outcome | None, outcome: Outcome) -> bool:

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from adapters.asterisk.adapter import AsteriskAdapter
 from adapters.asterisk.ear import Standing
+from adapters.asterisk.names import channel_of
 from adapters.asterisk.order import Stasis
-from adapters.asterisk.translate import channel_of
 from adapters.base import Absent, Call, Hook, Live, Over, Sighting, Unsure
 from adapters.conformance import Act
 from adapters.errors import Ambiguous, Forged, Rejected, TooLate, Unavailable
-from adapters.events import CallEvent, Fault, Outcome, Phase
+from adapters.events import Fault, Outcome, Phase
 from tests.support import carrier
 from tests.support.carrier import eventually
 from tests.support.providers.asterisk import FakeAsterisk, make
 from tests.support.providers.calls import Order
 from tests.support.providers.harness import NOBODY
+from tests.support.providers.listening import using
 
 NUMBER = "+493012345678"
 ATTEMPT = "call_1"
@@ -42,43 +42,13 @@ def call(attempt: str = ATTEMPT) -> Call:
     return carrier.call(attempt, NUMBER, start_in=5)
 
 
-@dataclass
-class Heard:
-    """An adapter in use, and all that it told."""
-
-    adapter: AsteriskAdapter
-    events: list[CallEvent] = field(default_factory=list)
-
-    @property
-    def phases(self) -> list[Phase]:
-        return [event.phase for event in self.events]
-
-    async def until(self, phase: Phase, times: int = 1) -> CallEvent:
-        await eventually(lambda: self.phases.count(phase) >= times)
-        return [event for event in self.events if event.phase is phase][-1]
-
-
-@asynccontextmanager
-async def using(adapter: AsteriskAdapter) -> AsyncIterator[Heard]:
-    heard = Heard(adapter)
-
-    async def listen() -> None:
-        async for event in adapter.events():
-            heard.events.append(event)
-
-    async with asyncio.TaskGroup() as tasks, adapter:
-        tasks.create_task(listen())
-        await heard.until(Phase.GAP)
-        yield heard
-
-
 async def find(adapter: AsteriskAdapter, ref: str | None = None, *, ago: float = 60) -> Sighting:
     return await adapter.find(ATTEMPT, NUMBER, ref, datetime.now(UTC) - timedelta(seconds=ago))
 
 
 async def test_what_is_sent_in_dialplan_mode(pbx: FakeAsterisk) -> None:
     async with make(pbx.url, 1) as adapter:
-        ref = await adapter.place(replace(call(), variables={"first_name": "Ü"}))
+        ref = await adapter.place(replace(call(), variables={"first_name": "Ü", "result": '{"do_not_call": true}', "ended": "|"}))
     assert ref == REF
     assert pbx.calls[ref].order.asked == {
         "channel": REF,
@@ -89,6 +59,7 @@ async def test_what_is_sent_in_dialplan_mode(pbx: FakeAsterisk) -> None:
         "extension": "voice",
         "priority": 1,
         "variables": {
+            "CHANNEL(hangup_handler_push)": "dialer-ended,s,1",
             "GLOBAL(ATT_call_1)": "placed",
             "TIMEOUT(absolute)": "80",
             "DIALER_ATTEMPT": ATTEMPT,
@@ -100,15 +71,17 @@ async def test_what_is_sent_in_dialplan_mode(pbx: FakeAsterisk) -> None:
     }
 
 
-async def test_a_lost_answer_is_looked_up_and_nobody_is_dialled_twice(pbx: FakeAsterisk) -> None:
-    pbx.act = Act.RESET_AFTER
+@pytest.mark.parametrize("keeps", [True, False])
+async def test_a_lost_answer_is_looked_up_and_nobody_is_dialled_twice(pbx: FakeAsterisk, keeps: bool) -> None:
+    pbx.act, pbx.keeps = Act.RESET_AFTER, keeps
     async with using(make(pbx.url, 1)) as heard:
         with pytest.raises(Ambiguous):
             await heard.adapter.place(call())
         end = await heard.until(Phase.ENDED)
         sighting = await find(heard.adapter)
-    assert isinstance(sighting, Over) and [event.outcome for event in sighting.events] == [Outcome.UNKNOWN]
-    assert sighting.events[0].key != end.key, "the real end, told later, would not be kept"
+    assert isinstance(sighting, Over)
+    assert [event.outcome for event in sighting.events] == [end.outcome if keeps else Outcome.UNKNOWN]
+    assert (sighting.events[0].key == end.key) == keeps, "the real end, told later, would not be kept"
     assert pbx.dialled == [ATTEMPT]
 
 
@@ -139,13 +112,13 @@ async def test_what_is_certain_of_a_call_that_is_not_alive(pbx: FakeAsterisk) ->
 
 async def test_a_call_that_begins_while_it_is_looked_up_is_alive(pbx: FakeAsterisk, monkeypatch: pytest.MonkeyPatch) -> None:
     async with make(pbx.url, 1) as adapter:
-        asked = adapter._ari.placed
+        asked = adapter._ari.marker
 
-        async def late(attempt: str) -> bool:
+        async def late(attempt: str) -> str:
             pbx.begin(Order(ATTEMPT, NUMBER, asked={"channel": REF, "variables": {"GLOBAL(ATT_call_1)": "placed"}}))
             return await asked(attempt)
 
-        monkeypatch.setattr(adapter._ari, "placed", late)
+        monkeypatch.setattr(adapter._ari, "marker", late)
         assert isinstance(await find(adapter), Live)
 
 
@@ -186,7 +159,8 @@ async def test_after_each_reconnect_there_is_a_gap_and_what_was_missed_is_looked
         await eventually(lambda: pbx.calls[REF].over)
         pbx.deaf = False
         await heard.until(Phase.GAP, 2)
-        assert isinstance(await find(heard.adapter, REF), Over)
+        sighting = await find(heard.adapter, REF)
+    assert isinstance(sighting, Over) and [event.outcome for event in sighting.events] == [Outcome.ANSWERED]
     assert heard.phases == [Phase.GAP, Phase.DIALING, Phase.RINGING, Phase.ANSWERED, Phase.GAP]
 
 

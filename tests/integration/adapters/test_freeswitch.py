@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -24,6 +23,7 @@ from tests.support import carrier
 from tests.support.carrier import eventually
 from tests.support.providers.freeswitch import FakeFreeSwitch, make
 from tests.support.providers.harness import NOBODY
+from tests.support.providers.listening import using
 
 NUMBER = "+493012345678"
 ATTEMPT = "call_1"
@@ -39,36 +39,6 @@ async def switch() -> AsyncIterator[FakeFreeSwitch]:
 
 def call(attempt: str = ATTEMPT, *, start_in: float = 5) -> Call:
     return carrier.call(attempt, NUMBER, start_in=start_in)
-
-
-@dataclass
-class Heard:
-    """An adapter in use, and all that it told."""
-
-    adapter: FreeswitchAdapter
-    events: list[CallEvent] = field(default_factory=list)
-
-    @property
-    def phases(self) -> list[Phase]:
-        return [event.phase for event in self.events]
-
-    async def until(self, phase: Phase, times: int = 1) -> CallEvent:
-        await eventually(lambda: self.phases.count(phase) >= times)
-        return [event for event in self.events if event.phase is phase][-1]
-
-
-@asynccontextmanager
-async def using(adapter: FreeswitchAdapter) -> AsyncIterator[Heard]:
-    heard = Heard(adapter)
-
-    async def listen() -> None:
-        async for event in adapter.events():
-            heard.events.append(event)
-
-    async with asyncio.TaskGroup() as tasks, adapter:
-        tasks.create_task(listen())
-        await heard.until(Phase.GAP)
-        yield heard
 
 
 async def find(adapter: FreeswitchAdapter, ref: str | None = None) -> Sighting:

@@ -2,7 +2,8 @@
 
 An id is refused (409) only while its channel lives. What happens while no socket is connected is told to nobody, and a call that
 is answered then in Stasis is hung up. The newest socket of an application gets everything; the one before stays open and silent.
-When nobody answers, Asterisk's own timer ends the call and makes up a SIP code 480, though the trunk be dead.
+When nobody answers, Asterisk's own timer ends the call and makes up a SIP code 480, though the trunk be dead. At the end of a
+call it runs the context that adapters/README.md shows, if it has it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from adapters.conformance import Act
 from adapters.session import basic
 from tests.support.providers.base import FakeProvider
 from tests.support.providers.calls import FakeCall, Order, Stage
+from tests.support.providers.dialplan import context, run
 from tests.support.providers.harness import ProviderHarness, harness_of
 
 USER, PASSWORD = "dialer", "example-password"
@@ -46,6 +48,10 @@ class FakeAsterisk(FakeProvider):
         """Whether it refuses sockets, and nothing else."""
         self.takes_media = True
         """Whether the voice can be reached."""
+        self.keeps = True
+        """Whether the dialplan has the context of the hangup handler."""
+        self.set_on: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        """Variables that the dialplan set, by channel."""
         self.codes: tuple[str, int, int | None] | None = None
         """Instead of `CODES`."""
         self.ears: defaultdict[str, list[web.WebSocketResponse]] = defaultdict(list)
@@ -106,7 +112,14 @@ class FakeAsterisk(FakeProvider):
     def refused(self, order: Order) -> web.Response:
         return _error(400, "Invalid endpoint specified")
 
+    async def set_variable(self, call: FakeCall, name: str, value: str) -> None:
+        """The dialplan sets one on the channel."""
+        self.set_on[call.ref][name] = value
+        await self._say({"type": "ChannelVarset", "variable": name, "value": value, "channel": self._channel(call)})
+
     async def tell(self, call: FakeCall, stage: Stage) -> None:
+        if stage is Stage.ENDED:
+            set_at_the_end = self._hang_up(call)
         if call.ref not in self._dialling:
             self._dialling.add(call.ref)
             await self._say({"type": "Dial", "dialstatus": "", "peer": {**self._channel(call), "state": "Down"}})
@@ -117,7 +130,7 @@ class FakeAsterisk(FakeProvider):
             case Stage.ANSWERED:
                 await self._answer(call)
             case Stage.ENDED:
-                await self._destroy(call)
+                await self._destroy(call, set_at_the_end)
 
     async def cut(self) -> None:
         """Close every socket."""
@@ -136,22 +149,47 @@ class FakeAsterisk(FakeProvider):
         await self._say({"type": "ChannelStateChange", "channel": self._channel(call)})
         if (app := call.order.asked.get("app")) is None:
             if call.act is Act.MACHINE:
-                told = {"variable": "AMDSTATUS", "value": "MACHINE", "channel": self._channel(call)}
-                await self._say({"type": "ChannelVarset", **told})
+                await self.set_variable(call, "AMDSTATUS", "MACHINE")
         elif self.ears[app]:
             args = call.order.asked["appArgs"].split(",")
             await self._say({"type": "StasisStart", "args": args, "channel": self._channel(call)})
         else:
             self.hang_up(call)  # "Stasis app not active"
 
-    async def _destroy(self, call: FakeCall) -> None:
-        final, cause, sip = self.codes or CODES.get(call.act, ("", 19, 480))
+    def _ends_by(self, call: FakeCall) -> tuple[str, int, int | None]:
         if call.answered:
-            final, cause, sip = "", 0, None
-        elif call.hung_up.is_set():
-            final, cause, sip = "", 16, None
+            return "", 0, None
+        if call.hung_up.is_set():
+            return "", 16, None
+        return self.codes or CODES.get(call.act, ("", 19, 480))
+
+    def _hang_up(self, call: FakeCall) -> Mapping[str, str]:
+        """Run the channel's hangup handler, while the channel is there, and with the network's last code."""
+        final, cause, sip = self._ends_by(call)
+        heard = f"SIP {sip}" if final else "SIP 200" if call.answered else "SIP 180" if Stage.RINGING in call.at else ""
+        channel = self._channel(call)
+        known = {
+            **call.order.asked["variables"],
+            **self.set_on.pop(call.ref, {}),
+            "HANGUPCAUSE": str(cause),
+            f"HANGUPCAUSE({channel['name']},tech)": heard and f"{heard} as the network words it",
+            "CHANNEL(name)": channel["name"],
+            "CHANNEL(state)": channel["state"],
+            "STRFTIME(,UTC,%FT%T.%3qZ)": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
+        }
+        handler = call.order.asked["variables"]["CHANNEL(hangup_handler_push)"]
+        if not self.keeps:
+            return {}
+        done = run(context(handler.removesuffix(",s,1")), known)
+        self.variables |= {name[7:-1]: value for name, value in done.items() if name.startswith("GLOBAL(")}
+        return {name: value for name, value in done.items() if not name.startswith("GLOBAL(")}
+
+    async def _destroy(self, call: FakeCall, set_at_the_end: Mapping[str, str]) -> None:
+        final, cause, sip = self._ends_by(call)
         if final:
             await self._dial(call, final)
+        for name, value in set_at_the_end.items():
+            await self.set_variable(call, name, value)
         self._part(call.ref)
         told = {"cause": cause, "cause_txt": f"cause {cause}", "channel": self._channel(call)}
         await self._say({"type": "ChannelDestroyed", **told, **({} if sip is None else {"tech_cause": sip})})

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from adapters import registry
 from adapters.asterisk.adapter import AsteriskAdapter
+from adapters.asterisk.kept import VARIABLE, read_kept
+from adapters.asterisk.names import attempt_of, channel_of, time_of
 from adapters.asterisk.order import Dialplan, Stasis, order
-from adapters.asterisk.translate import Translator, attempt_of, channel_of, tells_sip, time_of
+from adapters.asterisk.translate import Translator, tells_sip
 from adapters.errors import Rejected
 from adapters.events import CallEvent, Fault, Outcome, Phase
 from tests.support.carrier import call
@@ -108,6 +110,65 @@ def test_403_can_be_the_way_of_a_trunk_to_say_that_it_is_full() -> None:
 def test_no_unknown_word_ends_a_number(cause: int, sip: int | None, statuses: list[str]) -> None:
     _, fault = ending([*dial(*statuses), destroyed(cause, sip)])
     assert fault is not Fault.NUMBER or sip in {404, 410, 484, 485, 604, 607} or cause in {1, 22, 28}
+
+
+def record(statuses: list[str], cause: int, sip: int | None, amd: str = "", result: str = "") -> str:
+    """What the context of adapters/README.md keeps of such a call, and when: then no code is made up yet."""
+    final = sip if statuses[-1] not in {"", "RINGING", "ANSWER"} else None
+    last = final or (200 if "ANSWER" in statuses else 180 if "RINGING" in statuses else "")
+    state = "Up" if "ANSWER" in statuses else "Ringing" if "RINGING" in statuses else "Down"
+    return f"{NOW:%Y-%m-%dT%H:%M:%S}.250Z|{cause}|{last}|{state}|{amd}|{result}"
+
+
+@pytest.mark.parametrize(("statuses", "cause", "sip", "verdict"), ROWS)
+def test_what_asterisk_keeps_of_an_end_says_the_same(statuses: list[str], cause: int, sip: int | None, verdict: Verdict) -> None:
+    kept = read_kept(record(statuses, cause, sip))
+    assert kept is not None
+    end = Translator().over(ATTEMPT, kept)
+    heard = told([*dial(*statuses), destroyed(cause, sip)])[-1]
+    assert (end.outcome, end.fault) == verdict
+    assert replace(end, at=heard.at, cause=heard.cause) == heard
+    assert end.at == NOW + timedelta(milliseconds=250)
+
+
+@pytest.mark.parametrize(("statuses", "cause", "sip", "verdict"), ROWS)
+def test_what_is_kept_makes_up_for_what_was_missed(statuses: list[str], cause: int, sip: int | None, verdict: Verdict) -> None:
+    translator = Translator()
+    told(dial(""), translator)
+    translator.gap()
+    kept = message("ChannelVarset", 8, variable=VARIABLE, value=record(statuses, cause, sip))
+    assert ending([kept, destroyed(cause, sip)], translator) == verdict
+    assert translator.keeps is True
+
+
+def test_who_picked_up_and_what_came_of_it_is_kept() -> None:
+    for amd, outcome in (("HUMAN", Outcome.HUMAN), ("MACHINE", Outcome.MACHINE), ("NOTSURE", Outcome.ANSWERED)):
+        kept = read_kept(record(["ANSWER"], 16, None, amd, '{"summary": "a|b"}'))
+        assert kept is not None and kept.result == '{"summary": "a|b"}'
+        assert Translator().over(ATTEMPT, kept).outcome is outcome
+
+
+def test_a_call_that_was_refused_and_may_have_rung_counts() -> None:
+    """A 183 leaves no trace in the channel's state."""
+    kept = read_kept(record(["NOANSWER"], 127, 487))
+    assert kept is not None
+    assert Translator().over(ATTEMPT, kept).outcome is Outcome.NO_ANSWER
+
+
+def test_403_that_was_kept_can_mean_that_the_trunk_is_full() -> None:
+    kept = read_kept(record(["NOANSWER"], 21, 403))
+    assert kept is not None
+    end = Translator(limit_403=True).over(ATTEMPT, kept)
+    assert (end.outcome, end.fault) == TRUNK
+
+
+@given(st.text() | st.lists(st.sampled_from(["placed", "|", "1", "404", "Up", "2026-09-01T10:00:00Z", "x"])).map("".join))
+def test_a_marker_is_a_record_or_it_is_none(marker: str) -> None:
+    kept = read_kept(marker)
+    assert kept is None or marker.count("|") >= 5
+    if kept is not None:
+        fault = Translator().over(ATTEMPT, kept).fault
+        assert fault is not Fault.NUMBER or kept.sip in {404, 410, 484, 485, 604, 607} or kept.q850 in {1, 22, 28}
 
 
 def test_each_phase_is_told_once_however_many_messages_tell_of_it() -> None:
@@ -212,15 +273,18 @@ def test_a_time_is_read_in_any_zone() -> None:
 @pytest.mark.parametrize("number", ["+49301234567&PJSIP/+4930999", "sip:a@b", "", "+49 30 1", "+4930١٢"])
 def test_a_dial_string_rings_one_phone(number: str) -> None:
     with pytest.raises(Rejected) as raised:
-        order(call(ATTEMPT, number), "PJSIP/{number}@trunk", Dialplan("answered", "", 1))
+        order(call(ATTEMPT, number), "PJSIP/{number}@trunk", Dialplan("answered", "", 1), "dialer-ended")
     assert raised.value.fault is Fault.REQUEST and (not number or number not in str(raised.value))
 
 
 def test_names_of_variables_call_no_functions() -> None:
-    labels = {"campaign": "camp_1", "SHELL(x)": "1", "a b": "2", "attempt": "another"}
-    asked = order(replace(call(ATTEMPT, NUMBER), labels=labels), "PJSIP/{digits}@trunk", Stasis("dialer", "", "ulaw"))
+    labels = {"campaign": "camp_1", "SHELL(x)": "1", "a b": "2", "attempt": "another", "Result": '{"do_not_call": true}'}
+    asked = order(replace(call(ATTEMPT, NUMBER), labels=labels), "PJSIP/{digits}@trunk", Stasis("dialer", "", "ulaw"), "kept")
     assert asked["endpoint"] == f"PJSIP/{NUMBER[1:]}@trunk"
-    assert {name for name in asked["variables"] if "(" in name} == {f"GLOBAL(ATT_{ATTEMPT})", "TIMEOUT(absolute)"}
+    functions = {f"GLOBAL(ATT_{ATTEMPT})", "TIMEOUT(absolute)", "CHANNEL(hangup_handler_push)"}
+    assert {name for name in asked["variables"] if "(" in name} == functions
+    assert asked["variables"]["CHANNEL(hangup_handler_push)"] == "kept,s,1"
+    assert "DIALER_RESULT" not in asked["variables"], "a contact's field is not what came of the call"
     assert asked["variables"]["DIALER_CAMPAIGN"] == "camp_1" and asked["variables"]["DIALER_ATTEMPT"] == ATTEMPT
 
 
@@ -238,6 +302,7 @@ def test_it_is_built_and_says_what_it_can() -> None:
     ("changes", "keys"),
     [
         ({"context": None}, ["context"]),
+        ({"ended": "a,b"}, ["ended"]),
         ({"connect": "stasis"}, ["context"]),
         ({"external_host": "agents", "format": "ulaw"}, ["external_host", "format"]),
         ({"endpoint": "PJSIP/trunk"}, ["endpoint"]),

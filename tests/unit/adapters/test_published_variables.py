@@ -75,7 +75,7 @@ PLACED: Mapping[str, Callable[[Call], Seen]] = {
     "elevenlabs": _placed(elevenlabs.make),
     "livekit": lambda call: _seen("/twirp/livekit.AgentDispatchService/CreateDispatch", orders.to_dispatch(call)),
     "asterisk": lambda call: _seen(
-        "/ari/channels/dialer-call_1", order(call, "PJSIP/{number}@trunk", Dialplan("answered", "", 1))
+        "/ari/channels/dialer-call_1", order(call, "PJSIP/{number}@trunk", Dialplan("answered", "", 1), "dialer-ended")
     ),
 }
 """Kinds that send a contact's fields along, Twilio apart."""

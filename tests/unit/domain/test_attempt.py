@@ -18,8 +18,8 @@ from dialer.domain.machine import ATTEMPT_TURNS, AttemptState, allowed
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def event(phase: Phase, n: int = 0, outcome: Outcome | None = None) -> CallEvent:
-    return CallEvent(phase, START + timedelta(seconds=n), "call_1", "ref", f"{phase}-{n}", outcome=outcome)
+def event(phase: Phase, n: int = 0, outcome: Outcome | None = None, fault: Fault | None = None) -> CallEvent:
+    return CallEvent(phase, START + timedelta(seconds=n), "call_1", "ref", f"{phase}-{n}", outcome=outcome, fault=fault)
 
 
 events = st.builds(
@@ -62,21 +62,32 @@ def test_every_order_of_arrival_comes_to_the_same_end() -> None:
     assert ends == {(AttemptState.ENDED, Outcome.HUMAN, Fault.NONE, START + timedelta(seconds=9))}
 
 
-@pytest.mark.parametrize("word", [None, Outcome.ANSWERED])
-@pytest.mark.parametrize("who", [Outcome.HUMAN, Outcome.MACHINE])
+@pytest.mark.parametrize(
+    ("word", "judged"), [(None, None), (Outcome.ANSWERED, Fault.NONE), (Outcome.UNKNOWN, Fault.CALLEE), (Outcome.UNKNOWN, None)]
+)
+@pytest.mark.parametrize(
+    ("who", "outcome", "fault"),
+    [
+        (Outcome.HUMAN, Outcome.HUMAN, Fault.NONE),
+        (Outcome.MACHINE, Outcome.MACHINE, Fault.CALLEE),
+        (None, Outcome.ANSWERED, Fault.NONE),
+    ],
+)
 def test_every_order_comes_to_the_same_end_where_the_end_itself_does_not_say_who_picked_up(
-    word: Outcome | None, who: Outcome
+    word: Outcome | None, judged: Fault | None, who: Outcome | None, outcome: Outcome, fault: Fault
 ) -> None:
+    """Whose fault it is follows: a person who was spoken to is not called again because the end of the call was missed."""
     told = [
         event(Phase.RINGING, 1),
         event(Phase.ANSWERED, 2),
         event(Phase.CLASSIFIED, 3, who),
-        event(Phase.ENDED, 9, word),
+        event(Phase.ENDED, 9, word, judged),
         event(Phase.RESULT, 10),
     ]
     ends = {repr(fold(Progress(AttemptState.PLACING), order)) for order in permutations(told)}
-    assert ends == {repr(fold(Progress(AttemptState.PLACING), told))}
-    assert fold(Progress(AttemptState.PLACING), told).outcome is who
+    end = fold(Progress(AttemptState.PLACING), told)
+    assert ends == {repr(end)}
+    assert (end.outcome, end.fault) == (outcome, fault)
 
 
 @given(st.lists(events, max_size=5))
