@@ -31,7 +31,14 @@ BUILT_IN: Mapping[str, str] = {
 
 def kinds() -> list[str]:
     """Every kind that can be configured, built-in ones first."""
-    return [*BUILT_IN, *sorted({point.name for point in entry_points(group=GROUP)} - set(BUILT_IN))]
+    return list(origins())
+
+
+def origins() -> Mapping[str, str]:
+    """Every kind → where it comes from: "built in", else the distribution that announces it."""
+    others = {point.name: point for point in entry_points(group=GROUP) if point.name not in BUILT_IN}
+    named = {kind: f"{point.dist.name} {point.dist.version}" if point.dist else point.value for kind, point in others.items()}
+    return {**dict.fromkeys(BUILT_IN, "built in"), **dict(sorted(named.items()))}
 
 
 def spec(kind: str) -> AdapterSpec:

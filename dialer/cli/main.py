@@ -8,7 +8,7 @@ from enum import IntEnum
 
 import typer
 
-from dialer.cli import calls, campaigns, checks, contacts, contract, demo, keys, roles, suppressions, teams
+from dialer.cli import adapters, calls, campaigns, checks, contacts, contract, demo, keys, roles, suppressions, teams
 
 app = typer.Typer(
     help="An outbound-campaign dialer: never twice, never at night, never after a no.",
@@ -29,6 +29,7 @@ app.add_typer(contacts.app, name="contacts")
 app.add_typer(campaigns.app, name="campaign")
 app.add_typer(calls.app, name="call")
 app.add_typer(suppressions.app, name="suppression")
+app.add_typer(adapters.app, name="adapter")
 
 
 class Exit(IntEnum):

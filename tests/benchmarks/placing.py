@@ -13,6 +13,7 @@ from functools import partial
 from adapters.asterisk.order import Stasis
 from adapters.base import TelephonyAdapter
 from adapters.conformance import Act
+from adapters.simulated.carrier.harness import Make
 from adapters.simulated.carrier.script import Span
 from adapters.simulated.carrier.server import Carrier
 from tests.benchmarks.table import Row, at_least, exactly
@@ -21,7 +22,6 @@ from tests.support.carrier import call, carrier, quick
 from tests.support.providers import asterisk, elevenlabs, freeswitch, livekit, retell, telnyx, twilio, vapi, webhook
 from tests.support.providers.base import Callback, FakeProvider
 from tests.support.providers.calls import FakeCall, FakeCarrier, Stage
-from tests.support.providers.harness import Make
 
 CALLS = 2000
 AT_ONCE = 50

@@ -9,35 +9,13 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from aiohttp import web
-
-from adapters.base import Call, Hook
+from adapters.base import Call
 from adapters.simulated.adapter import SimulatedAdapter
-from adapters.simulated.carrier.script import Script, Span
+from adapters.simulated.carrier.harness import API_KEY, SIGNING_SECRET, Ear, ear, quick
+from adapters.simulated.carrier.script import Script
 from adapters.simulated.carrier.server import Carrier
 
-API_KEY = "key-of-the-carrier"
-SIGNING_SECRET = "secret-of-the-carrier"
-
-
-def quick(**changes: object) -> Script:
-    """A script whose calls last hundredths of a second and are answered, but for `changes`."""
-    brief = Span(0.01, 0.03)
-    script = {
-        "answer": 1.0,
-        "voicemail": 0.0,
-        "busy": 0.0,
-        "declined": 0.0,
-        "invalid": 0.0,
-        "unreachable": 0.0,
-        "setup": Span(0, 0.01),
-        "ring": brief,
-        "patience": brief,
-        "talk": brief,
-        "result_after": Span(0, 0.01),
-        "latency": Span(0, 0),
-    }
-    return Script(**(script | changes))  # type: ignore[arg-type]
+__all__ = ["API_KEY", "SIGNING_SECRET", "Ear", "adapter", "call", "carrier", "ear", "eventually", "quick"]
 
 
 @asynccontextmanager
@@ -76,43 +54,3 @@ async def eventually(happened: Callable[[], bool], timeout: float = 10.0) -> Non
     async with asyncio.timeout(timeout):
         while not happened():  # noqa: ASYNC110 - books have no bell; adding one would change what is measured
             await asyncio.sleep(0.01)
-
-
-class Ear:
-    """Keeps every callback it hears; `status` is what it answers."""
-
-    def __init__(self) -> None:
-        self.url = ""
-        self.status = 204
-        self.hooks: list[Hook] = []
-        self._heard = asyncio.Condition()
-
-    async def until(self, count: int, timeout: float = 10.0) -> list[Hook]:
-        """The callbacks, once there are `count` of them."""
-        async with asyncio.timeout(timeout), self._heard:
-            await self._heard.wait_for(lambda: len(self.hooks) >= count)
-        return self.hooks
-
-    async def _hear(self, request: web.Request) -> web.Response:
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        hook = Hook(request.method, str(request.url), headers, await request.read(), datetime.now(UTC))
-        async with self._heard:
-            self.hooks.append(hook)
-            self._heard.notify_all()
-        return web.Response(status=self.status)
-
-
-@asynccontextmanager
-async def ear() -> AsyncIterator[Ear]:
-    """Something that listens to callbacks at `.url`."""
-    listener = Ear()
-    app = web.Application()
-    app.router.add_post("/hook", listener._hear)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        listener.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
-        yield listener
-    finally:
-        await runner.cleanup()

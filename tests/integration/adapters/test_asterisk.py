@@ -17,11 +17,11 @@ from adapters.base import Absent, Call, Hook, Live, Over, Sighting, Unsure
 from adapters.conformance import Act
 from adapters.errors import Ambiguous, Forged, Rejected, TooLate, Unavailable
 from adapters.events import Fault, Outcome, Phase
+from adapters.simulated.carrier.harness import NOBODY
 from tests.support import carrier
 from tests.support.carrier import eventually
 from tests.support.providers.asterisk import FakeAsterisk, make
 from tests.support.providers.calls import Order
-from tests.support.providers.harness import NOBODY
 from tests.support.providers.listening import using
 
 NUMBER = "+493012345678"

@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 
 from adapters.conformance import CASES, Act, Case, Harness
+from adapters.simulated.carrier import harness as simulated
 from tests.support.providers import (
     asterisk,
     elevenlabs,
@@ -15,7 +16,6 @@ from tests.support.providers import (
     freeswitch,
     livekit,
     retell,
-    simulated,
     telnyx,
     twilio,
     vapi,

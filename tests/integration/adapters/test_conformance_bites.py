@@ -14,8 +14,8 @@ from adapters.errors import Ambiguous, PlaceError, TooLate, Unavailable
 from adapters.events import CallEvent, Fault, Phase
 from adapters.simulated import translate
 from adapters.simulated.adapter import SimulatedAdapter
+from adapters.simulated.carrier.harness import SimulatedHarness, patience_for
 from tests.support.carrier import API_KEY, SIGNING_SECRET, carrier, ear
-from tests.support.providers.simulated import SimulatedHarness
 
 
 class Repeats(SimulatedAdapter):
@@ -92,7 +92,9 @@ class SabotagedHarness(SimulatedHarness):
     patience = 1.0
 
     def adapter(self) -> TelephonyAdapter:
-        return self.sabotaged("sim", base_url=self._url, api_key=API_KEY, signing_secret=SIGNING_SECRET, timeout=self.timeout)
+        return self.sabotaged(
+            "sim", base_url=self._url, api_key=API_KEY, signing_secret=SIGNING_SECRET, timeout=patience_for(self._act)
+        )
 
     async def events(self, adapter: TelephonyAdapter, attempt: str, until: Phase) -> list[CallEvent]:
         try:

@@ -19,10 +19,10 @@ from adapters.freeswitch.adapter import FreeswitchAdapter
 from adapters.freeswitch.ear import Rhythm
 from adapters.freeswitch.order import Dialplan
 from adapters.freeswitch.translate import ref_of
+from adapters.simulated.carrier.harness import NOBODY
 from tests.support import carrier
 from tests.support.carrier import eventually
 from tests.support.providers.freeswitch import FakeFreeSwitch, make
-from tests.support.providers.harness import NOBODY
 from tests.support.providers.listening import using
 
 NUMBER = "+493012345678"

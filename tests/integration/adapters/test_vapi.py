@@ -15,8 +15,9 @@ from adapters.conformance import Act
 from adapters.errors import Ambiguous, RateLimited, Rejected, TooLate, Unavailable
 from adapters.events import Fault, Outcome, Phase
 from adapters.http import Answer
+from adapters.simulated.carrier.harness import NOBODY
 from adapters.vapi.adapter import VapiAdapter, _refused
-from tests.support.providers.harness import NOBODY, ProviderHarness, harness_of
+from tests.support.providers.harness import ProviderHarness, harness_of
 from tests.support.providers.vapi import API_KEY, CREDENTIAL, NUMBER_ID, SIGNING_SECRET, VapiProvider, make, other
 
 AGO = timedelta(minutes=1)

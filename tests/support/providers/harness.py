@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import replace
-from typing import TypeAlias
 
 from adapters.base import Call, Hook, TelephonyAdapter
 from adapters.conformance import Act
 from adapters.events import CallEvent, Phase
+from adapters.simulated.carrier.harness import NOBODY, Make, patience_for
 from tests.support.carrier import Ear, call, ear
 from tests.support.providers.base import path_of
 from tests.support.providers.calls import FakeCarrier
-
-NOBODY = "http://127.0.0.1:9"
-"""Refuses every connection."""
-
-Make: TypeAlias = Callable[[str, float], TelephonyAdapter]
-"""An adapter for the provider at this URL, with this placement timeout in seconds."""
-
-
-def patience_for(act: Act) -> float:
-    """A placement timeout in seconds: short where it runs out, else so long that a loaded machine does not meet it."""
-    return 0.3 if act is Act.HANG_AFTER else 1.0
 
 
 class ProviderHarness:

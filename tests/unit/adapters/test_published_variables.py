@@ -17,10 +17,10 @@ from adapters.base import Call
 from adapters.http import Answer
 from adapters.livekit import orders
 from adapters.session import Session
+from adapters.simulated.carrier.harness import NOBODY
 from tests.support.carrier import call
 from tests.support.providers import elevenlabs, retell, twilio, vapi
 from tests.support.providers.base import Seen
-from tests.support.providers.harness import NOBODY
 from tests.support.published import twiml
 from tests.support.published.providers import PUBLISHED, of_form
 
