@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol, Self, TypeAlias
+from typing import Any, Protocol, Self, TypeAlias, runtime_checkable
 
 from adapters.events import CallEvent
 
@@ -44,6 +44,10 @@ class Capabilities:
     can: frozenset[str]
     place_timeout: float
     settle: float
+    calls_back: bool = True
+    """Whether the carrier calls `callback_url`; else it tells everything by socket."""
+    clock_tolerance: float = 300.0
+    """Seconds by which its clock may differ from ours: beyond, its callbacks are refused as old, or calls not found by time."""
 
 
 @dataclass(slots=True)
@@ -168,6 +172,20 @@ class TelephonyAdapter(Protocol):
         ...
 
     async def health(self) -> Health: ...
+
+
+SAMPLE = b'{"sample":true}'
+"""The body of a callback that tells of no call."""
+
+
+@runtime_checkable
+class MakesSamples(Protocol):
+    """What an adapter may do beside: where we have the secret that signs callbacks, they can be tried without the carrier."""
+
+    def sample(self, url: str, at: datetime) -> Hook:
+        """A callback of the body `SAMPLE` to `url`, signed at `at` (UTC) as the carrier does. Raises `Forged` where there is no
+        secret."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from adapters import http
+from adapters import http, witness
 from adapters.base import Call
 from adapters.errors import AdapterError, PlaceError
 
@@ -104,6 +104,7 @@ class Session:
         Raises `AdapterError` when no whole answer came. Never for placements."""
         body, content_type = _body(json, form)
         client = self.client
+        seen = witness.asks(self._base)
         try:
             async with client.request(
                 method,
@@ -114,9 +115,12 @@ class Session:
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=timeout or self._timeout),
             ) as response:
-                return await http.read(response, longest)
+                answer = await http.read(response, longest)
         except (aiohttp.ClientError, OSError, ValueError, RuntimeError) as error:
             raise AdapterError(f"the carrier could not be asked: {http.reason(error)}") from error
+        if seen is not None:
+            seen.answered(answer.status, answer.date)
+        return answer
 
 
 def _body(json: Any, form: Form | None) -> tuple[bytes | None, str]:

@@ -67,6 +67,7 @@ class AsteriskAdapter:
             can=frozenset({"hang_up", "labels", "variables"}),
             place_timeout=timeout + _CONNECT,
             settle=_SETTLE,
+            calls_back=False,
         )
         self._session = Session(base_url, timeout=timeout, headers={"Authorization": basic(user, password)})
         self._ari = Ari(self._session)

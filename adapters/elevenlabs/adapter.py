@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 from urllib.parse import quote
 
 from adapters import http
-from adapters.base import Absent, Call, Capabilities, Health, Hook, Live, Once, Over, Reply, Sighting, Trace, Unsure
+from adapters.base import SAMPLE, Absent, Call, Capabilities, Health, Hook, Live, Once, Over, Reply, Sighting, Trace, Unsure
 from adapters.elevenlabs import translate
 from adapters.errors import AdapterError, PlaceError, Rejected
 from adapters.events import CallEvent, Fault
@@ -60,6 +60,7 @@ class ElevenLabsAdapter:
             can=frozenset({"labels", "variables", "result"}),
             place_timeout=timeout,
             settle=SETTLE,
+            clock_tolerance=translate.TOLERANCE,
         )
         self._session = Session(base_url, timeout=timeout, headers={"xi-api-key": api_key})
         self._secret = signing_secret
@@ -116,6 +117,10 @@ class ElevenLabsAdapter:
     async def events(self) -> AsyncIterator[CallEvent]:
         return
         yield  # an empty iterator: ElevenLabs calls back
+
+    def sample(self, url: str, at: datetime) -> Hook:
+        signature = translate.sign(self._secret, str(int(at.timestamp())), SAMPLE)
+        return Hook("POST", url, {translate.SIGNATURE: signature}, SAMPLE, at)
 
     def receive(self, hook: Hook) -> tuple[list[CallEvent], Reply]:
         translate.verify(self._secret, hook)

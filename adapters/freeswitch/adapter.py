@@ -17,6 +17,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Self
 
+from adapters import witness
 from adapters.base import Call, Capabilities, Health, Hook, Live, Once, Over, Reply, Sighting, Trace, Unsure
 from adapters.errors import AdapterError, Ambiguous, Forged, Rejected, TooLate, Unavailable
 from adapters.events import CallEvent, Fault, Phase
@@ -68,6 +69,7 @@ class FreeswitchAdapter:
             can=frozenset({"hang_up", "labels", "variables"}),
             place_timeout=server.timeout + _CONNECT,
             settle=_SETTLE,
+            calls_back=False,
         )
         self._ear = Ear(server, name, self._hear)
         self._hands = Hands(server)
@@ -152,6 +154,7 @@ class FreeswitchAdapter:
     async def health(self) -> Health:
         try:
             said = await self._hands.api(self._tasks, "status")
+            witness.told(await self._now())
         except AdapterError as error:
             return Health(False, str(error))
         if " is ready" not in said:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from adapters import witness
 from adapters.errors import AdapterError
 from adapters.freeswitch.esl import Frame, Link, Lost, Refused
 from adapters.freeswitch.translate import EVENTS
@@ -126,11 +127,20 @@ class Hands:
 
     async def api(self, tasks: asyncio.TaskGroup, command: str) -> str:
         """What a command of FreeSWITCH says. Raises `AdapterError`."""
-        async with self._opening:
-            if self._link is None or self._link.closed.is_set():
-                self._link = await self._server.open(tasks, lambda _: None)
-            link = self._link
-        return await link.api(command, self._server.timeout)
+        seen = witness.connects(self._server.host, self._server.port)
+        try:
+            async with self._opening:
+                if self._link is None or self._link.closed.is_set():
+                    self._link = await self._server.open(tasks, lambda _: None)
+                link = self._link
+            said = await link.api(command, self._server.timeout)
+        except Refused:
+            if seen is not None:
+                seen.admitted = False
+            raise
+        if seen is not None:
+            seen.admitted = True
+        return said
 
     def close(self) -> None:
         if self._link is not None:

@@ -17,7 +17,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Self, TypeVar
 
 from adapters import http
-from adapters.base import Call, Capabilities, Health, Hook, Live, Once, Reply, Sighting, Trace, Unsure
+from adapters.base import SAMPLE, Call, Capabilities, Health, Hook, Live, Once, Reply, Sighting, Trace, Unsure
 from adapters.errors import AdapterError, Ambiguous, PlaceError, RateLimited, Rejected, TooLate, Unavailable
 from adapters.events import CallEvent, Phase
 from adapters.livekit import orders, tokens, translate
@@ -63,6 +63,7 @@ class LiveKitAdapter:
             can=frozenset({"hang_up", "labels", "variables"}),
             place_timeout=timeout + patience,
             settle=_SETTLE,
+            clock_tolerance=tokens.LEEWAY,
         )
         self._session = Session(base_url, timeout=timeout)
         self._lines = Session(base_url, timeout=timeout)  # each phone that rings holds a connection
@@ -128,6 +129,9 @@ class LiveKitAdapter:
         yield CallEvent(Phase.GAP, tokens.now(), "", None, "gap")
         while (event := await self._news.get()) is not None:
             yield event
+
+    def sample(self, url: str, at: datetime) -> Hook:
+        return Hook("POST", url, {"authorization": tokens.of_webhook(self._key, self._secret, SAMPLE, at)}, SAMPLE, at)
 
     def receive(self, hook: Hook) -> tuple[list[CallEvent], Reply]:
         tokens.verify(self._key, self._secret, hook)

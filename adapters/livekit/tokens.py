@@ -46,6 +46,12 @@ def access(key: str, secret: str, room: str, at: datetime) -> str:
     return sign(claims, secret)
 
 
+def of_webhook(key: str, secret: str, body: bytes, at: datetime) -> str:
+    """The token that a webhook with this body comes with, made at `at`."""
+    since = int(at.timestamp())
+    return sign({"iss": key, "nbf": since, "exp": since + LIFE, "sha256": digest(body)}, secret)
+
+
 def verify(key: str, secret: str, hook: Hook) -> None:
     """Raises `Forged` unless the webhook's token was made with our secret, is of its time, and names the hash of the body."""
     head, _, given = hook.headers.get("authorization", "").removeprefix("Bearer ").rpartition(".")

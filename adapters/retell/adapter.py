@@ -10,7 +10,7 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from adapters import http
-from adapters.base import Absent, Call, Capabilities, Health, Hook, Live, Once, Over, Reply, Sighting, Trace, Unsure
+from adapters.base import SAMPLE, Absent, Call, Capabilities, Health, Hook, Live, Once, Over, Reply, Sighting, Trace, Unsure
 from adapters.errors import AdapterError, PlaceError, Rejected
 from adapters.events import CallEvent, Fault
 from adapters.retell import translate
@@ -115,6 +115,10 @@ class RetellAdapter:
     async def events(self) -> AsyncIterator[CallEvent]:
         return
         yield  # an empty iterator: Retell calls back
+
+    def sample(self, url: str, at: datetime) -> Hook:
+        signature = translate.sign(self._key, str(round(at.timestamp() * 1000)), SAMPLE)
+        return Hook("POST", url, {translate.SIGNATURE: signature}, SAMPLE, at)
 
     def receive(self, hook: Hook) -> tuple[list[CallEvent], Reply]:
         told_at = translate.verify(self._key, hook)

@@ -8,7 +8,7 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from adapters import http
-from adapters.base import Absent, Call, Capabilities, Health, Hook, Live, Once, Over, Reply, Sighting, Trace, Unsure
+from adapters.base import SAMPLE, Absent, Call, Capabilities, Health, Hook, Live, Once, Over, Reply, Sighting, Trace, Unsure
 from adapters.errors import AdapterError, PlaceError, RateLimited, Rejected
 from adapters.events import CallEvent, Fault
 from adapters.session import Session
@@ -78,6 +78,11 @@ class SimulatedAdapter:
         return
         yield  # an empty iterator: this carrier calls back
 
+    def sample(self, url: str, at: datetime) -> Hook:
+        timestamp = str(at.timestamp())
+        headers = {translate.TIMESTAMP: timestamp, translate.SIGNATURE: translate.sign(self._secret, timestamp, SAMPLE)}
+        return Hook("POST", url, headers, SAMPLE, at)
+
     def receive(self, hook: Hook) -> tuple[list[CallEvent], Reply]:
         translate.verify(self._secret, hook)
         try:
@@ -89,6 +94,8 @@ class SimulatedAdapter:
         try:
             answer = await self._session.ask("GET", "/healthz")
             free = answer.json().get("free") if answer.status == 200 else None
+            if answer.status == 200:  # that answers anybody; whether our key is right, a look-up tells
+                answer = await self._session.ask("GET", "/calls", params={"attempt": "none"})
         except (AdapterError, ValueError, AttributeError) as error:
             return Health(False, str(error) or type(error).__name__)
         if answer.status != 200:

@@ -8,7 +8,7 @@ from typing import Any, Self
 from urllib.parse import parse_qs, quote, urlsplit
 
 from adapters import http
-from adapters.base import Absent, Call, Capabilities, Health, Hook, Once, Over, Reply, Sighting, Trace, Unsure
+from adapters.base import SAMPLE, Absent, Call, Capabilities, Health, Hook, Once, Over, Reply, Sighting, Trace, Unsure
 from adapters.errors import AdapterError
 from adapters.events import CallEvent, Phase
 from adapters.options import Secret
@@ -121,6 +121,10 @@ class TwilioAdapter:
     async def events(self) -> AsyncIterator[CallEvent]:
         return
         yield  # an empty iterator: Twilio calls back
+
+    def sample(self, url: str, at: datetime) -> Hook:
+        headers = {signed.SIGNATURE: signed.sign(self._token, url, signed.form_of(SAMPLE))}
+        return Hook("POST", url, headers, SAMPLE, at)
 
     def receive(self, hook: Hook) -> tuple[list[CallEvent], Reply]:
         try:

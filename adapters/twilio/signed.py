@@ -31,7 +31,7 @@ def fields(token: str, hook: Hook) -> Mapping[str, str]:
     """What Twilio told, form or JSON. Raises `Forged` unless it was signed with the account's auth token, and `ValueError` when
     it was but cannot be read. A body that is no form is signed by its hash, which stands in the address."""
     digests = parse_qs(urlsplit(hook.url).query).get("bodySHA256")
-    form = {} if digests else _form(hook.body)
+    form = {} if digests else form_of(hook.body)
     _signed_one(token, hook, form)
     if not digests:
         return {name: values[-1] for name, values in form.items()}
@@ -62,7 +62,8 @@ def _spellings(url: str) -> Iterator[str]:
         yield f"{parts.scheme}://{host}{rest}{OVERRIDES}"
 
 
-def _form(body: bytes) -> dict[str, list[str]]:
+def form_of(body: bytes) -> dict[str, list[str]]:
+    """The fields of a body, each with its values. Raises `Forged` for too many."""
     try:
         pairs = parse_qsl(body.decode("latin-1"), keep_blank_values=True, max_num_fields=MOST_FIELDS)
     except ValueError:

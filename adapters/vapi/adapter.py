@@ -10,7 +10,7 @@ from typing import Any, Self, TypeAlias
 from urllib.parse import quote
 
 from adapters import http
-from adapters.base import Absent, Call, Capabilities, Health, Hook, Live, Once, Over, Reply, Sighting, Trace, Unsure
+from adapters.base import SAMPLE, Absent, Call, Capabilities, Health, Hook, Live, Once, Over, Reply, Sighting, Trace, Unsure
 from adapters.errors import AdapterError, PlaceError, RateLimited, Rejected
 from adapters.events import CallEvent, Fault
 from adapters.numbers import CallerIds
@@ -129,6 +129,11 @@ class VapiAdapter:
     async def events(self) -> AsyncIterator[CallEvent]:
         return
         yield  # an empty iterator: Vapi calls back
+
+    def sample(self, url: str, at: datetime) -> Hook:
+        timestamp = str(at.timestamp())
+        headers = {translate.TIMESTAMP: timestamp, translate.SIGNATURE: translate.sign(self._secret, timestamp, SAMPLE)}
+        return Hook("POST", url, headers, SAMPLE, at)
 
     def receive(self, hook: Hook) -> tuple[list[CallEvent], Reply]:
         translate.verify(self._secret, hook)

@@ -8,7 +8,7 @@ from typing import Any, Self
 from urllib.parse import urlencode
 
 from adapters import http
-from adapters.base import Call, Capabilities, Health, Hook, Live, Reply, Sighting, Trace, Unsure
+from adapters.base import SAMPLE, Call, Capabilities, Health, Hook, Live, Reply, Sighting, Trace, Unsure
 from adapters.errors import AdapterError, Ambiguous, PlaceError
 from adapters.events import CallEvent
 from adapters.session import Form, Session
@@ -39,6 +39,7 @@ class WebhookAdapter:
             can=frozenset({each for each, there in can.items() if there} | (asks & {"labels", "variables"})),
             place_timeout=config.timeout,
             settle=config.settle,
+            clock_tolerance=config.callback.proof.tolerance,
         )
         self._config = config
         self._session = Session(config.base_url, timeout=config.timeout, headers=config.headers)
@@ -97,6 +98,9 @@ class WebhookAdapter:
     async def events(self) -> AsyncIterator[CallEvent]:
         return
         yield  # an empty iterator: this provider calls back
+
+    def sample(self, url: str, at: datetime) -> Hook:
+        return self._config.callback.proof.sample(Hook("POST", url, {}, SAMPLE, at))
 
     def receive(self, hook: Hook) -> tuple[list[CallEvent], Reply]:
         self._config.callback.proof.verify(hook)

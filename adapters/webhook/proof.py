@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from adapters.base import Hook
 from adapters.errors import Forged
 from adapters.options import Secret
-from adapters.signatures import fields, fresh, same, signature
+from adapters.signatures import TOLERANCE, fields, fresh, same, signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,15 @@ class Signed:
         if self.timestamp_header or self.timestamp_field:
             fresh(timestamp, hook.received_at, tolerance=self.tolerance, ticks=self.ticks)
 
+    def sign(self, hook: Hook) -> Hook:
+        """The same callback with the headers that prove it."""
+        timestamp = str(int(hook.received_at.timestamp() * self.ticks))
+        mac = self.prefix + signature(self.secret, self._message(hook, timestamp), digest=self.digest, form=self.encoding)
+        parts = ((self.timestamp_field, timestamp), (self.field, mac))
+        header = ",".join(f"{name}={value}" for name, value in parts if name) if self.field else mac
+        timed = {self.timestamp_header: timestamp} if self.timestamp_header else {}
+        return replace(hook, headers={**hook.headers, **timed, self.header: header})
+
     def _message(self, hook: Hook, timestamp: str) -> bytes:
         said = {"body": hook.body, "timestamp": _bytes(timestamp), "url": _bytes(hook.url)}
         parts = re.split(r"\{(body|timestamp|url)\}", self.signed)
@@ -61,6 +70,12 @@ class Token:
         given = hook.headers.get(self.header, "") if self.header else query(hook.url, self.query)
         same(given, self.prefix + self.secret if self.header else self.secret)
 
+    def show(self, hook: Hook) -> Hook:
+        """The same callback with the token."""
+        if self.header:
+            return replace(hook, headers={**hook.headers, self.header: self.prefix + self.secret})
+        return replace(hook, url=f"{hook.url}?{urlencode({self.query: self.secret})}")
+
 
 @dataclass(frozen=True, slots=True)
 class Proof:
@@ -76,6 +91,16 @@ class Proof:
             raise Forged("there is nothing to check callbacks with")
         for each in asked:
             each.verify(hook)
+
+    def sample(self, hook: Hook) -> Hook:
+        """The same callback, proven. The token comes first: the address it may stand in may be signed."""
+        shown = self.token.show(hook) if self.token else hook
+        return self.signed.sign(shown) if self.signed else shown
+
+    @property
+    def tolerance(self) -> float:
+        """Seconds that the provider's clock may differ from ours."""
+        return self.signed.tolerance if self.signed else TOLERANCE
 
     @property
     def query(self) -> Mapping[str, str]:

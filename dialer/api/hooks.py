@@ -22,7 +22,7 @@ from adapters.errors import Forged
 from adapters.failpoints import failpoint
 from dialer.api.context import ApiContext
 from dialer.api.errors import refusal
-from dialer.domain.errors import Forbidden, NotFound
+from dialer.domain.errors import NO_SUCH_TRUNK, NOT_SIGNED, Forbidden, NotFound
 
 PREFIX = "/hooks/"
 
@@ -50,7 +50,7 @@ class Hooks:
         trunk = scope["path"].removeprefix(PREFIX)
         adapter = self._context.trunks.get(trunk)
         if adapter is None:
-            return refusal(NotFound("There is no adapter of this name in the configuration."))
+            return refusal(NotFound(NO_SUCH_TRUNK))
         query = scope["query_string"].decode("latin-1")
         hook = Hook(
             "POST",
@@ -63,7 +63,7 @@ class Hooks:
             events, reply = adapter.receive(hook)
         except Forged as fault:
             log.warning("a callback to %s was refused: %s", trunk, fault)
-            return refusal(Forbidden("The callback's signature is not valid."))
+            return refusal(Forbidden(NOT_SIGNED))
         failpoint("K6")
         try:
             await self._context.follow(trunk, events)

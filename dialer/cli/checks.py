@@ -12,10 +12,13 @@ import typer
 from dialer.cli.context import ConfigOption, JsonOption, quiet_logging, sound_settings, source_of, with_urls
 
 if TYPE_CHECKING:
+    from dialer.cli.trunk_checks import Row
     from dialer.settings import Fault, Settings
 
 CLOCK_SECONDS = 2.0
 """A claim lives for two seconds: clocks that differ by more are a fault."""
+STORE_SECONDS = 10.0
+"""What each store, and the extraction endpoint, may take to answer."""
 
 
 def install(app: typer.Typer) -> None:
@@ -42,7 +45,8 @@ def check_config(config: ConfigOption = None, json: JsonOption = False) -> None:
 
 
 def doctor(config: ConfigOption = None, json: JsonOption = False) -> None:
-    """Check stores, schema, clock, adapters and the extraction endpoint. Changes nothing, places no call, sends no transcript."""
+    """Check stores, schema, clocks, the extraction endpoint, and of each trunk the carrier, our key, its clock, callbacks and
+    their signatures. Changes nothing, places no call, sends no transcript."""
     from dialer.cli.output import print_json, print_table
     from dialer.embedded import running
 
@@ -50,43 +54,55 @@ def doctor(config: ConfigOption = None, json: JsonOption = False) -> None:
     quiet_logging(settings, "doctor")
     if settings.database.url is None or settings.redis.url is None:
         endpoints = running(settings.embedded.data_dir)
-        if endpoints is None:
-            missing = f"none configured, and no `dialer up` runs on {settings.embedded.data_dir}"
-            rows = [("stores", False, f"{missing}; start it, or set DATABASE_URL and REDIS_URL")]
-        else:
-            settings = with_urls(settings, endpoints)
-            rows = asyncio.run(_examine(settings))
-    else:
-        rows = asyncio.run(_examine(settings))
+        settings = settings if endpoints is None else with_urls(settings, endpoints)
+    rows = asyncio.run(_examine(settings))
+    well = all(row.ok is not False for row in rows)
     if json:
-        print_json({"ok": all(ok for _, ok, _ in rows), "checks": [{"check": c, "ok": ok, "detail": d} for c, ok, d in rows]})
+        print_json({"ok": well, "checks": [asdict(row) for row in rows]})
     else:
-        print_table(("check", "", "detail"), [(c, "ok" if ok else "FAULT", d) for c, ok, d in rows])
-    if not all(ok for _, ok, _ in rows):
+        shown = {True: "ok", False: "FAULT", None: "not checked"}
+        told = [(row.check, shown[row.ok], "; ".join(filter(None, (row.detail, row.remedy)))) for row in rows]
+        print_table(("check", "", "detail"), told)
+    if not well:
         raise typer.Exit(4)
 
 
-async def _examine(settings: Settings) -> list[tuple[str, bool, str]]:
+async def _examine(settings: Settings) -> list[Row]:
     from dialer.app import trunks
+    from dialer.cli.trunk_checks import Address, examine
+    from scheduler.clock import SystemClock
 
+    address, clock = Address(settings.http.base_url, settings.http.public_url is not None), SystemClock()
+    async with trunks(settings) as carriers, asyncio.TaskGroup() as tasks:
+        found = [tasks.create_task(examine(name, trunk.adapter, address, clock)) for name, trunk in carriers.items()]
+        rows = [*await _stores(settings), await _check("extraction", lambda: _extraction(settings))]
+    return [*rows, *(row for each in found for row in each.result())]
+
+
+async def _stores(settings: Settings) -> list[Row]:
+    from dialer.cli.trunk_checks import Row
+
+    if settings.database.url is None or settings.redis.url is None:
+        missing = f"none configured, and no `dialer up` runs on {settings.embedded.data_dir}"
+        return [Row("stores", False, missing, "start it, or set DATABASE_URL and REDIS_URL")]
     checks: list[tuple[str, Callable[[], Awaitable[str]]]] = [
         ("database", lambda: _database(settings)),
         ("redis", lambda: _redis(settings)),
     ]
-    rows = [await _check(name, work) for name, work in checks]
-    async with trunks(settings) as carriers:
-        for name, trunk in carriers.items():
-            health = await trunk.adapter.health()
-            rows.append((f"adapter {name}", health.ok, health.detail or "reachable"))
-    rows.append(await _check("extraction", lambda: _extraction(settings)))
-    return rows
+    return [await _check(name, work) for name, work in checks]
 
 
-async def _check(name: str, work: Callable[[], Awaitable[str]]) -> tuple[str, bool, str]:
+async def _check(name: str, work: Callable[[], Awaitable[str]]) -> Row:
+    from dialer.cli.trunk_checks import Row
+
     try:
-        return name, True, await work()
+        async with asyncio.timeout(STORE_SECONDS):
+            return Row(name, True, await work())
+    except TimeoutError:
+        return Row(name, False, f"no answer within {STORE_SECONDS:g} s", "check its address, and firewalls")
     except Exception as fault:  # whatever it is, it is what the doctor was asked for
-        return name, False, str(fault) or type(fault).__name__
+        problem, _, remedy = (str(fault) or type(fault).__name__).partition("; ")
+        return Row(name, False, problem, remedy)
 
 
 async def _database(settings: Settings) -> str:

@@ -9,6 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+NOT_SIGNED = "The callback's signature is not valid."
+NO_SUCH_TRUNK = "There is no adapter of this name in the configuration."
+"""What a dialer answers to callbacks; `dialer doctor` knows it by these."""
+
 
 class Refused(Exception):
     """The request is not carried out."""
