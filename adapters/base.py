@@ -197,3 +197,6 @@ class AdapterSpec:
     build: Callable[[str, Mapping[str, Any]], TelephonyAdapter]
     options: Mapping[str, str]
     """Option name → one line: what it is, its unit and default."""
+    beside: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
+    """The options with which another process, beside the dialer's own, places a call and hears of it without taking their events
+    away. None = the trunk's own options do."""

@@ -59,6 +59,12 @@ def spec(kind: str) -> AdapterSpec:
     return loaded
 
 
+def build_beside(name: str, kind: str, options: Mapping[str, Any]) -> TelephonyAdapter:
+    """As `build`, for a process that is none of the dialer's and may not take events away from them."""
+    beside = spec(kind).beside
+    return build(name, kind, options if beside is None else beside(options))
+
+
 def build(name: str, kind: str, options: Mapping[str, Any]) -> TelephonyAdapter:
     """Build the trunk `name` from the adapter's own options. Raises `ValueError`, one line per fault (`key: problem; remedy`)."""
     found = spec(kind)

@@ -71,4 +71,9 @@ def _build(name: str, options: Mapping[str, Any]) -> AsteriskAdapter:
     )
 
 
-SPEC = AdapterSpec(kind="asterisk", build=_build, options=_OPTIONS)
+def _beside(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Under the name of another application: the newest connection to one gets all of its events."""
+    return {**options, "app": f"{str(options.get('app', 'dialer'))[:59]}_test"}
+
+
+SPEC = AdapterSpec(kind="asterisk", build=_build, options=_OPTIONS, beside=_beside)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dialer.cli.context import ConfigOption, Failed, JsonOption, load_settings
+from dialer.cli.context import ConfigOption, Failed, JsonOption, load_settings, sound_settings
 
 if TYPE_CHECKING:
     from adapters.checking import Finding
@@ -76,3 +76,28 @@ def check(
         print_table(("case", "", "law"), rows)
     if broken:
         raise Failed(f"the adapter {kind!r} breaks {len(broken)} of {len(findings)} laws: {', '.join(broken)}")
+
+
+@app.command("test")
+def try_(
+    trunk: Annotated[str, typer.Argument(help="Name of the configured trunk.")],
+    to: Annotated[str, typer.Option(help="Whom to call, with + and country code.")],
+    caller_id: Annotated[str, typer.Option("--from", help="The caller ID that is shown, with + and country code.")],
+    voice: Annotated[
+        str | None, typer.Option(help="The assistant's external id; that of the trunk's only assistant if left out.")
+    ] = None,
+    ring_seconds: Annotated[int, typer.Option(help="How long the phone may ring.", min=5, max=120)] = 30,
+    max_seconds: Annotated[int, typer.Option(help="How long the call may last.", min=10, max=600)] = 60,
+    any_hour: Annotated[bool, typer.Option("--any-hour", help="Call outside the hours of direct calls, too.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before the call.")] = False,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Place one real call and print its timeline. It asks first, calls nobody who said no, and Ctrl-C hangs up."""
+    from dialer.cli.trying import Asked, e164, try_it
+
+    settings = sound_settings(config)
+    if trunk not in settings.adapters:
+        raise Failed(f"{trunk}: there is no such trunk; use one of {', '.join(settings.adapters)}")
+    asked = Asked(trunk, e164("--to", to), e164("--from", caller_id), voice, ring_seconds, max_seconds, any_hour)
+    try_it(settings, asked, confirmed=yes, json=json)

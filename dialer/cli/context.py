@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -139,6 +140,14 @@ def quiet_logging(settings: Settings, role: str) -> None:
     from dialer.telemetry import configure
 
     configure("warning", settings.logging.format, role)
+
+
+def end_in_order() -> None:
+    """SIGTERM and a closed terminal end the command as Ctrl-C does, so that nothing stays behind; nohup still holds."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background of a script is born ignoring it
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
 @asynccontextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
 import tempfile
 from datetime import UTC, timedelta
 from importlib.resources import files
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
-from dialer.cli.context import Failed, JsonOption, migrate_now
+from dialer.cli.context import Failed, JsonOption, end_in_order, migrate_now
 from dialer.cli.screen import Screen, screen
 from scheduler.clock import SystemClock
 
@@ -49,7 +48,7 @@ def demo(
     from dialer.embedded import EmbeddedServers
     from dialer.telemetry import configure as configure_logging
 
-    _end_in_order()
+    end_in_order()
     configure_logging("warning", "text", "demo")
     for name in [name for name in os.environ if name.startswith("DIALER_")]:
         del os.environ[name]  # the demo's processes shall not meet an operator's real configuration
@@ -86,14 +85,6 @@ def demo(
     broken = [law for law in ("dialled_twice", "outside_window", "open_enrolments", "recount_disagreements") if result[law]]
     if broken or result["campaign_status"] != "completed" or result["max_in_flight"] > concurrency:
         raise Failed(f"the demo broke a law or did not end: {', '.join(broken) or result['campaign_status']}")
-
-
-def _end_in_order() -> None:
-    """SIGTERM and a closed terminal end the demo as Ctrl-C does, so that nothing stays behind; nohup still holds."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background of a script is born ignoring it
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
 def behaviour(answer_rate: float, call_seconds: float, seed: int) -> object:
