@@ -16,6 +16,8 @@ from adapters.events import Fault, Outcome
 Verdict = tuple[Outcome, Fault]
 
 _INVALID: Verdict = (Outcome.INVALID_NUMBER, Fault.NUMBER)
+PERHAPS_INVALID: Verdict = (Outcome.INVALID_NUMBER, Fault.CALLEE)
+"""What a carrier says that is not certain, or that has been seen of numbers that are in use. It has to say so twice."""
 _BUSY: Verdict = (Outcome.BUSY, Fault.CALLEE)
 _NO_ANSWER: Verdict = (Outcome.NO_ANSWER, Fault.CALLEE)
 _DECLINED: Verdict = (Outcome.DECLINED, Fault.CALLEE)
@@ -27,7 +29,7 @@ _BLOCKED: Verdict = (Outcome.BLOCKED, Fault.CALLEE)
 
 SIP: Mapping[int, Verdict] = {
     404: _INVALID,
-    410: _INVALID,
+    410: PERHAPS_INVALID,
     484: _INVALID,
     485: _INVALID,
     604: _INVALID,

@@ -25,7 +25,11 @@ class PlaceError(AdapterError):
 
 
 class Rejected(PlaceError):
-    """The carrier refused the call: certainly not placed."""
+    """The carrier refused the call: certainly not placed.
+
+    Because of the number (`fault` NUMBER, or CALLEE where the carrier is not certain that nobody has it), or of trunk,
+    configuration or just this request.
+    """
 
     def __init__(self, detail: str = "", *, fault: Fault, cause: str | None = None, retry_after: float | None = None) -> None:
         super().__init__(detail, retry_after=retry_after)

@@ -44,7 +44,8 @@ class Outcome(StrEnum):
 class Fault(StrEnum):
     """Whose fault an ending is. It drives the retry, the attempt count and the breaker.
 
-    NONE: somebody was reached. CALLEE: counts, retried on the campaign's cadence. NUMBER: never dialled again.
+    NONE: somebody was reached. CALLEE: counts, retried on the campaign's cadence; with INVALID_NUMBER, the carrier is not certain
+    that nobody has the number, and has to say so twice. NUMBER: never dialled again.
     TRUNK: does not count, retried soon, bounded per day. CONFIG: does not count, a person has to mend something.
     REQUEST: the carrier (or our code) cannot make just this call: does not count, given up after a few tries.
     """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from adapters.causes import Verdict
+from adapters.causes import PERHAPS_INVALID, Verdict
 from adapters.events import Fault, Outcome
 
 DO_NOT_CALL = "user_requested_dnc"
@@ -39,7 +39,7 @@ WORDS: Mapping[str, Verdict] = {
     "dial_busy": (Outcome.BUSY, Fault.CALLEE),
     "dial_no_answer": (Outcome.NO_ANSWER, Fault.CALLEE),
     "user_declined": (Outcome.DECLINED, Fault.CALLEE),
-    "invalid_destination": (Outcome.INVALID_NUMBER, Fault.NUMBER),
+    "invalid_destination": PERHAPS_INVALID,
     "dial_failed": _TRUNK,
     "telephony_provider_unavailable": _TRUNK,
     "sip_routing_error": _TRUNK,

@@ -27,7 +27,7 @@ FAULTS: Mapping[int, tuple[Fault, str]] = {
     21215: (Fault.REQUEST, "calls to this country are not permitted"),
     21216: (Fault.REQUEST, "calls to this destination are blocked"),
     13223: (Fault.REQUEST, "the number cannot be reached by Twilio"),
-    13224: (Fault.REQUEST, "the number cannot be reached by Twilio"),
+    13224: (Fault.CALLEE, "the number is invalid, or cannot be reached by Twilio"),
     13225: (Fault.REQUEST, "the number cannot be reached by Twilio"),
     13226: (Fault.REQUEST, "the number cannot be reached by Twilio"),
     13227: (Fault.REQUEST, "calls to this country are not permitted"),
@@ -39,7 +39,8 @@ FAULTS: Mapping[int, tuple[Fault, str]] = {
     20005: (Fault.CONFIG, "the account is not active"),
     10001: (Fault.CONFIG, "the account is not active"),
 }
-"""Code → whose fault, and what it means (twilio.com/docs/api/errors). Only the two of them that are certain end a number."""
+"""Code → whose fault, and what it means (twilio.com/docs/api/errors). Only the two of them that are certain end a number at once;
+that of CALLEE does when it comes again on another day."""
 
 
 def refusal(answer: Answer) -> PlaceError:

@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from adapters.base import Live, Over, Sighting, Unsure
-from adapters.causes import Verdict, judge
+from adapters.causes import PERHAPS_INVALID, Verdict, judge
 from adapters.events import CallEvent, Fault, Outcome, Phase
 
 PHASES = {
@@ -43,8 +43,10 @@ UNANSWERED: Mapping[str, Verdict] = {
 TELLING = frozenset({603, 607, 608})
 """SIP codes that say more exactly than "busy" and "no-answer" do that the call was not wanted."""
 
-NO_PROOF = frozenset({"13223", "13224", "13225", "13226", "13227"})
-"""Error codes of which Twilio says that the number is invalid *or* cannot be routed *or* a carrier is out of order."""
+NO_PROOF = frozenset({"13223", "13225", "13226", "13227"})
+"""Error codes of which Twilio says that the number cannot be routed, or a carrier is out of order."""
+PERHAPS = "13224"
+"""The error code of which it says that the number is invalid, or cannot be routed, or a carrier is out of order."""
 
 
 def ending(status: str, *, answered_by: str = "", sip: int | None = None, error: str = "") -> Verdict:
@@ -55,6 +57,8 @@ def ending(status: str, *, answered_by: str = "", sip: int | None = None, error:
         return UNANSWERED[status]
     if status in UNANSWERED:
         return judge(sip=sip, rang=True) if sip in TELLING else UNANSWERED[status]
+    if status == "failed" and error == PERHAPS:
+        return PERHAPS_INVALID
     if status == "failed" and error not in NO_PROOF:
         return judge(sip=sip, rang=False)
     return Outcome.UNREACHABLE, Fault.TRUNK

@@ -18,6 +18,7 @@ Means = Callable[[str, str, float | None], PlaceError]
 
 MEANINGS: Mapping[str, Means] = {
     "number": lambda detail, said, wait: Rejected(detail, fault=Fault.NUMBER, cause=said, retry_after=wait),
+    "perhaps_number": lambda detail, said, wait: Rejected(detail, fault=Fault.CALLEE, cause=said, retry_after=wait),
     "request": lambda detail, said, wait: Rejected(detail, fault=Fault.REQUEST, cause=said, retry_after=wait),
     "config": lambda detail, said, wait: Rejected(detail, fault=Fault.CONFIG, cause=said, retry_after=wait),
     "rate_limited": lambda detail, said, wait: RateLimited(detail, retry_after=wait),

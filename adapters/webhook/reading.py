@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from adapters.causes import Verdict, judge
+from adapters.causes import PERHAPS_INVALID, Verdict, judge
 from adapters.events import CallEvent, Fault, Outcome, Phase
 from adapters.webhook.paths import Path, truth, whole, word
 
@@ -27,6 +27,7 @@ OUTCOMES: Mapping[str, Verdict] = {
     "no_answer": (Outcome.NO_ANSWER, Fault.CALLEE),
     "declined": (Outcome.DECLINED, Fault.CALLEE),
     "invalid_number": (Outcome.INVALID_NUMBER, Fault.NUMBER),
+    "invalid_number/callee": PERHAPS_INVALID,
     "blocked": (Outcome.BLOCKED, Fault.CALLEE),
     "blocked/trunk": (Outcome.BLOCKED, Fault.TRUNK),
     "blocked/number": (Outcome.BLOCKED, Fault.NUMBER),

@@ -140,7 +140,7 @@ def _sign(table: Table) -> Sign:
 def _refusal(table: Table) -> Refusal:
     sign = _sign(table)
     means = table.choice("means", MEANINGS)
-    if means == "number" and sign.path is None:
+    if means in {"number", "perhaps_number"} and sign.path is None:
         table.fault("means", "ends a number for a status alone", "name the word that says so, by path and words")
     return Refusal(sign, MEANINGS[means])
 

@@ -11,7 +11,7 @@ from dialer.domain.attempt import Progress, Turn
 from dialer.domain.campaign import CampaignRules
 from dialer.domain.machine import OPEN_CONTACT, AttemptState, ContactStatus
 from dialer.domain.next_number import Next, Number, next_number
-from dialer.domain.outcome import Disposition, disposition, reached
+from dialer.domain.outcome import Disposition, disposition, perhaps_invalid, reached
 from dialer.domain.preflight import Reason
 from dialer.domain.retry import NEVER_REFUSED, CallAgain, Record, Refusals, decide, excused, refused
 
@@ -22,7 +22,8 @@ LONG_AGO = datetime.min.replace(tzinfo=UTC)
 class Standing:
     """An attempt, its enrolment and its campaign, as the ledger has them at one moment. `suppressed_until` None: the number is on
     no list. `both`: the campaign uses the contact's second number too; `other`: the one that was not called, None where there
-    is none to call; `replaced`: the one that was called is not the contact's any more."""
+    is none to call; `replaced`: the one that was called is not the contact's any more; `doubted`: a call to the number before, on
+    another day (24 hours) or over another trunk, ended as invalid."""
 
     attempt: str
     campaign: str
@@ -37,6 +38,7 @@ class Standing:
     both: bool = False
     other: Number | None = None
     replaced: bool = False
+    doubted: bool = False
 
     def next(self, at: datetime, *, alternate: bool = False, invalid: bool = False) -> Next | None:
         """Whom to call next, not before `at`; None: this contact may not be called again. `invalid`: nobody has the number that
@@ -57,6 +59,7 @@ def conclude(
     """
     if became == was.progress:
         return None
+    became = _certain(was, became)
     turn = _turn(was, became)
     if became.state is not AttemptState.ENDED:
         return turn
@@ -66,6 +69,13 @@ def conclude(
     if was.progress.state is AttemptState.ENDED:
         return _late(turn, was, became.outcome)
     return _ended(turn, was, became.outcome, became.fault or Fault.CALLEE, rules, now, rng)
+
+
+def _certain(was: Standing, became: Progress) -> Progress:
+    """A carrier that is not certain that nobody has the number says so twice, on different days or over different trunks."""
+    if perhaps_invalid(became.outcome, became.fault) and was.doubted and was.progress.state is not AttemptState.ENDED:
+        return replace(became, fault=Fault.NUMBER)
+    return became
 
 
 def _turn(was: Standing, became: Progress, reason: str | None = None) -> Turn:

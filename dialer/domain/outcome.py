@@ -59,6 +59,11 @@ def presumed_fault(outcome: Outcome) -> Fault:
     return _FAULTS[outcome]
 
 
+def perhaps_invalid(outcome: Outcome | None, fault: Fault | None) -> bool:
+    """Whether the carrier says that nobody has the number, but is not certain of it."""
+    return outcome is Outcome.INVALID_NUMBER and fault is Fault.CALLEE
+
+
 def reached(outcome: Outcome) -> bool:
     """Whether somebody was spoken to."""
     return outcome in (Outcome.HUMAN, Outcome.ANSWERED)

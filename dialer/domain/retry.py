@@ -2,7 +2,8 @@
 
 Pure. Declined is retried like busy. A failure that is the trunk's or the configuration's does not use up one of the contact's
 attempts, but is bounded (`EXCUSED_A_DAY`), so that a broken trunk cannot spin on one contact for ever. A call that nobody can
-make, because the carrier or our own code refuses just this one, is given up after `REFUSED_MOST` tries.
+make, because the carrier or our own code refuses just this one, is given up after `REFUSED_MOST` tries. A number that is perhaps
+invalid is tried again a day later.
 """
 
 from __future__ import annotations
@@ -15,13 +16,17 @@ from typing import TypeAlias
 from adapters.events import Fault, Outcome
 from dialer.domain.campaign import RetryPolicy
 from dialer.domain.machine import ContactStatus
-from dialer.domain.outcome import Disposition, disposition
+from dialer.domain.outcome import Disposition, disposition, perhaps_invalid
 from scheduler.backoff import Backoff
 
 EXCUSED_A_DAY = 20
 EXCUSED_FIRST_SECONDS = 5
 EXCUSED_LONGEST_SECONDS = 300
 REFUSED_MOST = 3
+PERHAPS_AGAIN = timedelta(hours=24)
+"""How long a number waits of which a carrier says, without being certain, that nobody has it: two such endings on one day are
+one."""
+PERHAPS_INVALID = "perhaps_invalid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +105,10 @@ def decide(
         return Done(
             ContactStatus.COMPLETED if reached else ContactStatus.FAILED, "attempts_exhausted" if over else word, counted=True
         )
-    return CallAgain(now + delay(word, made, policy, rng), word, counted=True)
+    wait = delay(word, made, policy, rng)
+    if perhaps_invalid(outcome, fault):
+        return CallAgain(now if elsewhere else now + max(wait, PERHAPS_AGAIN), PERHAPS_INVALID, counted=True)
+    return CallAgain(now + wait, word, counted=True)
 
 
 def exhausted(word: Disposition | None, made: int, policy: RetryPolicy) -> bool:

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from adapters.events import Fault, Outcome
 from dialer.domain.attempt import Progress
+from dialer.domain.outcome import perhaps_invalid
 
 LOOKED_AT = 20
 """Endings that are looked at."""
@@ -65,6 +66,8 @@ class Endings:
         fault = became.fault or Fault.CALLEE
         if became.outcome is Outcome.BLOCKED:  # says nothing of trunk or number: it is for the caller ID, which rests for it
             fault = Fault.CALLEE
+        if perhaps_invalid(became.outcome, fault):
+            fault = Fault.NUMBER
         rang = became.ringing_at is not None or became.answered_at is not None
         self.note(Ending(attempt, number, Fault.NONE if rang else fault))
         if stormy(self._newest) or nothing_rings(self._newest):

@@ -205,12 +205,12 @@ def after_failure(
             return conclude(standing, replace(standing.progress, state=AttemptState.UNKNOWN), case.rules, now)
         case TooLate():
             return recall(standing, "stale", now, now)
-        case Rejected(fault=Fault.NUMBER, cause=cause):
+        case Rejected(fault=Fault.NUMBER | Fault.CALLEE as blamed, cause=cause):
             became = replace(
                 standing.progress,
                 state=AttemptState.ENDED,
                 outcome=Outcome.INVALID_NUMBER,
-                fault=Fault.NUMBER,
+                fault=blamed,
                 cause=cause,
                 ended_at=now,
             )

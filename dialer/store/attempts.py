@@ -169,6 +169,7 @@ def _stand(r: asyncpg.Record, now: datetime) -> Stand:
             r["both_numbers"],
             None if r["other"] is None else Number(r["other"], r["other_suppressed_until"], r["other_dead"]),
             r["replaced"],
+            r["doubted"],
         ),
         r["place_set_id"],
         r["enrolled_at"],

@@ -293,6 +293,9 @@ select a.id, a.state, a.outcome, a.fault, a.cause, a.trunk, a.to_number, a.provi
           and (x.scope = 'global' or (x.team_id = a.team_id and x.scope = 'team') or x.campaign_id = a.campaign_id)) as other_suppressed_until,
        (select true from call_attempts y where y.campaign_contact_id = a.campaign_contact_id and y.to_number = o.number
         and y.state = 'ended' and y.fault = 'number' limit 1) is true as other_dead,
+       (select true from call_attempts y where y.campaign_contact_id = a.campaign_contact_id and y.to_number = a.to_number
+        and y.claimed_at < a.claimed_at and y.state = 'ended' and y.outcome = 'invalid_number'
+        and (y.trunk <> a.trunk or y.claimed_at <= a.claimed_at - interval '24 hours') limit 1) is true as doubted,
        case when a.state = 'queued' and a.caps is not null then
          held_until(a.caps, a.team_id, a.to_number, a.contact_id, $2) end as capped_until,
        (select max(coalesce(x.expires_at, 'infinity')) from suppressions x

@@ -53,6 +53,7 @@ EXEMPT: Mapping[str, Mapping[Act, str]] = {
         Act.MACHINE: "LiveKit does not detect who answers",
         Act.HANG_AFTER: "an answer comes only when the phone is answered; that the call is under way is seen in its room",
     },
+    "retell": retell.EXEMPT,
     "elevenlabs": elevenlabs.EXEMPT,
 }
 """Kind → what its provider cannot do → why. The same reasons stand in the table of adapters/README.md."""

@@ -22,6 +22,7 @@ API_KEY = "retell-key"
 WEBHOOK_KEY = "retell-webhook-key"
 CALLER_ID = "+493011111"
 NO_SLOT = "concurrency_limit_reached"
+EXEMPT = {Act.INVALID: "Retell is not certain that nobody has a number: it has to say so twice, on different days"}
 WORDS = {
     Act.MACHINE: "voicemail_reached",
     Act.BUSY: "dial_busy",
@@ -167,4 +168,4 @@ def make(url: str, timeout: float) -> RetellAdapter:
 
 
 def harness() -> AbstractAsyncContextManager[ProviderHarness]:
-    return harness_of(RetellProvider(), make, voice="agent-1")
+    return harness_of(RetellProvider(), make, acts=frozenset(Act) - EXEMPT.keys(), voice="agent-1")

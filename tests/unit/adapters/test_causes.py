@@ -23,7 +23,7 @@ CODES = st.none() | st.integers(0, 999)
         (404, 1, False, (Outcome.INVALID_NUMBER, Fault.NUMBER)),
         (604, 3, False, (Outcome.INVALID_NUMBER, Fault.NUMBER)),  # FreeSWITCH says 3 for it
         (484, 28, False, (Outcome.INVALID_NUMBER, Fault.NUMBER)),
-        (410, 22, False, (Outcome.INVALID_NUMBER, Fault.NUMBER)),
+        (410, 22, False, (Outcome.INVALID_NUMBER, Fault.CALLEE)),
         (403, 21, False, (Outcome.UNREACHABLE, Fault.CONFIG)),  # 21 alone would be the callee's "no"
         (401, 21, False, (Outcome.UNREACHABLE, Fault.CONFIG)),
         (603, 21, True, (Outcome.DECLINED, Fault.CALLEE)),
@@ -67,7 +67,7 @@ def test_an_answered_call_is_nobodys_fault(sip: int | None, q850: int | None, ra
 def test_only_listed_causes_kill_a_number_and_unknown_ones_blame_the_trunk(sip: int | None, q850: int | None, rang: bool) -> None:
     _, fault = judge(sip=sip, q850=q850, rang=rang)
     if fault is Fault.NUMBER:
-        assert sip in {404, 410, 484, 485, 604, 607} or (sip is None and q850 in {1, 22, 28})
+        assert sip in {404, 484, 485, 604, 607} or (sip is None and q850 in {1, 22, 28})
     if (sip is not None and sip not in SIP) or (sip is None and q850 is not None and q850 not in Q850):
         assert fault is Fault.TRUNK
 

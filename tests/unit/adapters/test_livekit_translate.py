@@ -172,7 +172,7 @@ def twirp(status: int, said: object) -> PlaceError:
         (408, 504, True, (Outcome.UNREACHABLE, Fault.TRUNK)),
         (404, 404, False, (Outcome.INVALID_NUMBER, Fault.NUMBER)),
         (404, 604, False, (Outcome.INVALID_NUMBER, Fault.NUMBER)),
-        (404, 410, False, (Outcome.INVALID_NUMBER, Fault.NUMBER)),
+        (404, 410, False, (Outcome.INVALID_NUMBER, Fault.CALLEE)),
         (400, 484, False, (Outcome.INVALID_NUMBER, Fault.NUMBER)),
         (403, 603, True, (Outcome.DECLINED, Fault.CALLEE)),
         (403, 403, False, (Outcome.UNREACHABLE, Fault.CONFIG)),

@@ -75,7 +75,7 @@ def read(event: str, call: object, told_at: datetime = NOW) -> list[CallEvent]:
         ("dial_busy", (Outcome.BUSY, Fault.CALLEE)),
         ("dial_no_answer", (Outcome.NO_ANSWER, Fault.CALLEE)),
         ("user_declined", (Outcome.DECLINED, Fault.CALLEE)),
-        ("invalid_destination", (Outcome.INVALID_NUMBER, Fault.NUMBER)),
+        ("invalid_destination", (Outcome.INVALID_NUMBER, Fault.CALLEE)),
         *((word, TRUNK) for word in ("dial_failed", "telephony_provider_unavailable", "sip_routing_error", "error_retell")),
         *((word, TRUNK) for word in ("error_unknown", "error_no_audio_received", "error_user_not_joined")),
         *((word, TRUNK) for word in ("registered_call_timeout", "concurrency_limit_reached", "no_concurrency_fallback")),

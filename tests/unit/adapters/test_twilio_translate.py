@@ -62,7 +62,8 @@ def record(status: str, **more: Any) -> dict[str, Any]:
         ({"CallStatus": "failed", "SipResponseCode": "487"}, (Outcome.UNREACHABLE, Fault.TRUNK)),
         ({"CallStatus": "failed", "SipResponseCode": "0"}, (Outcome.UNREACHABLE, Fault.TRUNK)),
         ({"CallStatus": "failed"}, (Outcome.UNREACHABLE, Fault.TRUNK)),
-        ({"CallStatus": "failed", "SipResponseCode": "404", "ErrorCode": "13224"}, (Outcome.UNREACHABLE, Fault.TRUNK)),
+        ({"CallStatus": "failed", "SipResponseCode": "404", "ErrorCode": "13224"}, (Outcome.INVALID_NUMBER, Fault.CALLEE)),
+        ({"CallStatus": "failed", "SipResponseCode": "404", "ErrorCode": "13225"}, (Outcome.UNREACHABLE, Fault.TRUNK)),
     ],
 )
 def test_every_ending_is_judged(told: dict[str, str], expected: tuple[Outcome, Fault]) -> None:

@@ -175,3 +175,38 @@ def test_a_trunk_that_never_works_does_not_spin_on_one_contact_for_ever() -> Non
     assert first.enrolment is ContactStatus.PENDING and first.excused and not first.counted
     last = excuse(replace(placing, record=Record(0, EXCUSED_A_DAY - 1)), Fault.TRUNK, "unavailable", NOW)
     assert (last.enrolment, last.enrolment_outcome) == (ContactStatus.FAILED, Disposition.ERROR)
+
+
+PERHAPS = ended(Outcome.INVALID_NUMBER, Fault.CALLEE)
+
+
+@given(records, st.integers(0, 10_080))
+def test_one_soft_invalid_kills_no_number(record: Record, minutes: int) -> None:
+    """It counts as any call that did not come through, and the next is a day away at the least."""
+    turn = conclude(replace(RINGING, record=record), PERHAPS, rules(retry_delay_minutes=minutes), NOW)
+    assert turn is not None and turn.progress.fault is Fault.CALLEE and turn.counted
+    if turn.enrolment is ContactStatus.PENDING:
+        assert turn.next_at == NOW + max(timedelta(hours=24), timedelta(minutes=minutes))
+        assert turn.reason == "perhaps_invalid"
+
+
+def test_two_of_them_do() -> None:
+    turn = conclude(replace(RINGING, doubted=True), PERHAPS, rules(), NOW)
+    assert turn is not None and turn.progress.fault is Fault.NUMBER
+    assert (turn.enrolment, turn.enrolment_outcome) == (ContactStatus.FAILED, Disposition.INVALID_NUMBER)
+    other = conclude(replace(RINGING, doubted=True), ended(Outcome.NO_ANSWER, Fault.CALLEE), rules(), NOW)
+    assert other is not None and other.enrolment is ContactStatus.PENDING, "a doubt alone is none"
+
+
+def test_whoever_has_another_number_is_called_there_meanwhile() -> None:
+    turn = conclude(replace(TWO, progress=Progress(AttemptState.RINGING)), PERHAPS, rules(), NOW)
+    assert turn is not None and TWO.other is not None
+    assert (turn.to_number, turn.next_at) == (TWO.other.number, NOW)
+
+
+@given(st.sampled_from(Outcome), st.sampled_from([None, *Fault]), st.booleans())
+def test_what_has_ended_is_not_judged_anew(outcome: Outcome, fault: Fault | None, doubted: bool) -> None:
+    over = replace(RINGING, progress=PERHAPS, doubted=doubted, enrolment=ContactStatus.PENDING)
+    assert conclude(over, PERHAPS, rules(), NOW) is None
+    turn = conclude(over, ended(outcome, fault), rules(), NOW)
+    assert turn is None or turn.progress.fault is fault

@@ -83,3 +83,10 @@ def test_a_storm_needs_five_numbers_and_more_than_three_in_ten(endings: list[End
     invalid = [each for each in endings if each.fault is Fault.NUMBER]
     assert stormy(endings) == (len({each.number for each in invalid}) >= 5 and 10 * len(invalid) > 3 * len(endings))
     assert not (nothing_rings(endings) and any(e.fault in (Fault.NONE, Fault.CALLEE) for e in endings[-SILENT:]))
+
+
+def test_a_storm_may_be_of_endings_of_which_the_carrier_is_not_certain() -> None:
+    perhaps = Progress(AttemptState.ENDED, Outcome.INVALID_NUMBER, Fault.CALLEE, ended_at=NOW)
+    endings, believed = follow(*[perhaps] * 6)
+    assert [each.fault for each in believed] == [Fault.CALLEE] * 4 + [Fault.TRUNK] * 2
+    assert endings.blamed

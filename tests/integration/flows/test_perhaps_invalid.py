@@ -1,0 +1,65 @@
+"""A number of which the carrier is not certain that nobody has it: it has to say so twice, on different days or trunks."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from adapters.events import CallEvent, Fault, Outcome, Phase
+from tests.support.carrier import quick
+from tests.support.engine import TRUNK, Engine, engine
+from tests.support.laws import laws_hold
+from tests.support.ledger import Seed, seed
+
+DAY = timedelta(hours=24)
+CONTACT = "select status, outcome, attempts from campaign_contacts"
+
+
+async def perhaps_invalid(e: Engine, s: Seed) -> str:
+    """The contact is called, and the call ends so; the fault that it is written down with."""
+    await e.pool.execute("update campaign_contacts set next_attempt_at = now()")
+    [claimed] = await e.book.run(s.campaign)
+    await e.pool.execute("update call_attempts set state = 'placing', placing_at = now() where state = 'queued'")
+    await e.pool.execute("update campaign_contacts set status = 'calling', last_attempt_at = now() where status = 'queued'")
+    end = CallEvent(Phase.ENDED, datetime.now(UTC), claimed.attempt, "ref", claimed.attempt, Outcome.INVALID_NUMBER, Fault.CALLEE)
+    await e.house.follower.follow(TRUNK, [end])
+    await e.house.follower.follow(TRUNK, [end])
+    await e.house.follower.refollow([claimed.attempt])
+    fault: str = await e.pool.fetchval("select fault from call_attempts where id = $1", claimed.attempt)
+    return fault
+
+
+async def test_twice_on_one_day_is_once(database_url: str, redis_url: str) -> None:
+    async with engine(database_url, redis_url, quick(), running=False) as e:
+        s = await seed(e.pool, contacts=1)
+        for attempts in (1, 2):
+            assert await perhaps_invalid(e, s) == "callee"
+            assert tuple(await e.pool.fetchrow(CONTACT)) == ("pending", "invalid_number", attempts)
+            waits: timedelta = await e.pool.fetchval("select next_attempt_at - now() from campaign_contacts")
+            assert DAY - timedelta(minutes=1) < waits <= DAY
+        await laws_hold(e.pool)
+
+
+async def test_on_another_day_it_is_believed(database_url: str, redis_url: str) -> None:
+    async with engine(database_url, redis_url, quick(), running=False) as e:
+        s = await seed(e.pool, contacts=1)
+        assert await perhaps_invalid(e, s) == "callee"
+        await e.pool.execute("update call_attempts set claimed_at = claimed_at - interval '24 hours'")
+        assert await perhaps_invalid(e, s) == "number"
+        assert tuple(await e.pool.fetchrow(CONTACT)) == ("failed", "invalid_number", 2)
+        await laws_hold(e.pool)
+
+
+async def test_over_another_trunk_it_is_believed(database_url: str, redis_url: str) -> None:
+    async with engine(database_url, redis_url, quick(), running=False) as e:
+        s = await seed(e.pool, contacts=1)
+        assert await perhaps_invalid(e, s) == "callee"
+        await e.pool.execute("update call_attempts set trunk = 'another'")
+        assert await perhaps_invalid(e, s) == "number"
+
+
+async def test_of_another_number_of_the_contact_it_says_nothing(database_url: str, redis_url: str) -> None:
+    async with engine(database_url, redis_url, quick(), running=False) as e:
+        s = await seed(e.pool, contacts=1)
+        assert await perhaps_invalid(e, s) == "callee"
+        await e.pool.execute("update call_attempts set claimed_at = claimed_at - interval '24 hours', to_number = '+4930111111'")
+        assert await perhaps_invalid(e, s) == "callee"
