@@ -134,7 +134,8 @@ async def house(settings: Settings) -> AsyncIterator[House]:
         ringer = Ringer(bell, JobQueue(redis, QUEUE))
         rules = RulesReader(database.pool)
         settler = Settler(database.pool, ringer, rules, clock, Random())
-        breakers = Breakers(database.pool, ringer, clock)
+        readings = {name: trunk.readings for name, trunk in settings.adapters.items()}
+        breakers = Breakers(database.pool, ringer, clock, readings)
         follower = Follower(database.pool, settler, breakers)
         gaps = Gaps(database.pool, clock)
         yield House(settings, clock, database, redis, bell, ringer, rules, settler, follower, breakers, gaps)

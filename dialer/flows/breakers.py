@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from adapters.causes import Override
 from adapters.errors import Ambiguous, PlaceError, RateLimited, Rejected, TooLate, Unavailable
 from adapters.events import Fault
+from dialer.domain import meaning
 from dialer.domain.attempt import Progress
 from dialer.domain.breaker import Breaker, BreakerState, Cause, Failure, absolved, failed, probing
 from dialer.domain.conclude import Standing
@@ -37,6 +39,8 @@ REASONS = {
 """What a contact waits for that an open breaker holds back."""
 
 LEVELS = {BreakerState.CLOSED: 0, BreakerState.HALF_OPEN: 1, BreakerState.OPEN: 2}
+
+NOTHING_READ: Mapping[str, Sequence[Override]] = {}
 
 REMEMBERED = 10_000
 """Keys of which a success is noted."""
@@ -95,20 +99,29 @@ def reason_of(held: Iterable[Breaker]) -> Reason | None:
 class Breakers:
     """Of one process."""
 
-    def __init__(self, pool: Pool, ringer: Ringer, clock: Clock) -> None:
+    def __init__(
+        self, pool: Pool, ringer: Ringer, clock: Clock, readings: Mapping[str, Sequence[Override]] = NOTHING_READ
+    ) -> None:
+        """`readings`: what the carriers of which trunks mean by their words."""
         self._pool = pool
         self._clock = clock
         self._ringer = ringer
+        self._readings = readings
         self._well: dict[str, float] = {}
         """When the last success was, in monotonic seconds."""
         self._endings: defaultdict[str, Endings] = defaultdict(Endings)
 
     def believe(self, was: Standing, became: Progress, now: datetime) -> Progress:
-        """What to make of a call's ending: as it is told, or as the trunk's fault while all its calls end so. Anything else stays
-        as it is. Then `report`."""
+        """What to make of a call's ending: as it is told, as the trunk's configuration reads it, or as the trunk's fault while
+        all its calls end so. Anything else stays as it is. Then `report`."""
         if became.state is not AttemptState.ENDED or was.progress.state is AttemptState.ENDED:
             return became
+        became = meaning.of_ending(became, self._readings.get(was.trunk, ()))
         return self._endings[was.trunk].believe(was.attempt, was.to_number, became, now)
+
+    def read(self, trunk: str, fault: PlaceError) -> PlaceError:
+        """A placement that failed, as the trunk's configuration reads it."""
+        return meaning.of_refusal(fault, self._readings.get(trunk, ()))
 
     async def report(self, *trunks: str) -> None:
         """Open the breakers of those of these trunks (none named: of all) whose endings say so, and note the storm, so that whom

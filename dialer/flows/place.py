@@ -161,6 +161,7 @@ class Placer:
 
     async def _failed(self, permit: Permit, fault: PlaceError) -> bool | None:
         """Settle what was not placed, or maybe; whether the carrier is well, None = nobody knows."""
+        fault = self._breakers.read(permit.trunk, fault)
         metrics.PLACEMENTS.labels(_label(fault)).inc()
         if not isinstance(fault, TooLate):
             log.warning("attempt %s: %s: %s", permit.attempt, type(fault).__name__, fault)

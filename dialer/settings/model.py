@@ -15,6 +15,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
+from adapters import reasons
+from adapters.causes import Override
 from dialer.settings.places import default_data_dir
 
 
@@ -62,6 +64,11 @@ Int: TypeAlias = Annotated[int, BeforeValidator(_number)]
 Seconds: TypeAlias = Annotated[float, BeforeValidator(_number)]
 Rate: TypeAlias = Annotated[float, BeforeValidator(_number)]
 Port: TypeAlias = Annotated[int, BeforeValidator(_number), Field(ge=1, le=65535)]
+
+
+def _pattern(given: str) -> str:
+    reasons.pattern(given)
+    return given
 
 
 class Section(BaseModel):
@@ -199,8 +206,16 @@ class Logging(Section):
     format: Annotated[Literal["text", "json"], BeforeValidator(_lower)] = "text"
 
 
+class Reading(Section):
+    """What a trunk's carrier means where `match`, a regular expression, is found in its word for an ending."""
+
+    match: Annotated[str, AfterValidator(_pattern)]
+    means: Literal["invalid", "perhaps_invalid", "busy", "no_answer", "declined", "blocked", "trunk", "config"]
+
+
 class Trunk(Section):
-    """One configured carrier. `calls_per_second` and `max_concurrent_calls` None mean: we set no limit of our own.
+    """One configured carrier. `calls_per_second` and `max_concurrent_calls` None mean: we set no limit of our own. Of `reasons`
+    the first that is found holds.
 
     Every key that is not named here is an option of the adapter, which judges it itself. Options never show in a repr or a
     dump, for some of them are secrets. Options from the environment are text.
@@ -209,6 +224,7 @@ class Trunk(Section):
     kind: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     calls_per_second: Rate | None = Field(default=None, gt=0, le=10_000)
     max_concurrent_calls: Int | None = Field(default=None, ge=1)
+    reasons: tuple[Reading, ...] = Field(default=(), max_length=50)
     options: Mapping[str, Any] = Field(default_factory=dict, repr=False, exclude=True)
 
     @model_validator(mode="before")
@@ -219,6 +235,11 @@ class Trunk(Section):
         own = {key: value for key, value in given.items() if key in cls.model_fields}
         others = {key: value for key, value in given.items() if key not in cls.model_fields}
         return own | {"options": {**own.get("options", {}), **others}}
+
+    @property
+    def readings(self) -> tuple[Override, ...]:
+        """`reasons`, as they are asked."""
+        return tuple(Override(reasons.pattern(each.match), reasons.MEANINGS[each.means]) for each in self.reasons)
 
 
 TrunkName: TypeAlias = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*([_-][a-z0-9]+)*$", max_length=40)]

@@ -63,3 +63,19 @@ async def test_of_another_number_of_the_contact_it_says_nothing(database_url: st
         assert await perhaps_invalid(e, s) == "callee"
         await e.pool.execute("update call_attempts set claimed_at = claimed_at - interval '24 hours', to_number = '+4930111111'")
         assert await perhaps_invalid(e, s) == "callee"
+
+
+async def test_what_the_trunk_reads_in_a_word_is_what_is_believed(database_url: str, redis_url: str) -> None:
+    reasons = [{"match": "not in service", "means": "invalid"}, {"match": "service", "means": "trunk"}]
+    async with engine(database_url, redis_url, quick(unreachable=1.0, answer=0), running=False, reasons=reasons) as e:
+        s = await seed(e.pool, contacts=2)
+        claimed = await e.book.run(s.campaign)
+        await e.pool.execute("update call_attempts set state = 'placing', placing_at = now() where state = 'queued'")
+        await e.pool.execute("update campaign_contacts set status = 'calling', last_attempt_at = now() where status = 'queued'")
+        for each, cause in zip(claimed, ("Not In Service", "out of service"), strict=True):
+            end = CallEvent(Phase.ENDED, datetime.now(UTC), each.attempt, "ref", each.attempt, Outcome.BUSY, None, cause)
+            await e.house.follower.follow(TRUNK, [end])
+            await e.house.follower.refollow([each.attempt])
+        rows = [tuple(row) for row in await e.pool.fetch("select outcome, fault, cause from call_attempts order by cause")]
+        assert rows == [("invalid_number", "number", "Not In Service"), ("unreachable", "trunk", "out of service")]
+        await laws_hold(e.pool)

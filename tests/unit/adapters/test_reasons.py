@@ -1,0 +1,67 @@
+"""What a carrier's words mean to a trunk that reads them: which patterns are taken, and what they decide."""
+
+from __future__ import annotations
+
+import time
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.causes import Override
+from adapters.reasons import LONGEST_PATTERN, LONGEST_TEXT, MEANINGS, meaning, pattern
+from dialer.settings.model import Reading
+
+PIECES = st.sampled_from(
+    ["a", "ab", "|", "(", ")", "(?:", "[ab]", "[*+]", "\\+", "\\b", "*", "+", "?", "{2,}", "{,3}", "{2}", ".", "^", "$", "x"]
+)
+
+
+def test_the_settings_know_every_meaning() -> None:
+    assert set(get_args(Reading.model_fields["means"].annotation)) == set(MEANINGS)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "has 0 characters"),
+        ("x" * (LONGEST_PATTERN + 1), "has 201 characters"),
+        ("D(1", "is no regular expression"),
+        ("a*", "is found in every text"),
+        ("x|", "is found in every text"),
+        ("(a+)+$", "repeats a group"),
+        ("(a|aa){2,}x", "repeats a group"),
+        ("x.*a.*b.*", "more than 2"),
+    ],
+)
+def test_a_bad_pattern_is_refused_with_the_remedy(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        pattern(text)
+
+
+@pytest.mark.parametrize("text", [r"\bD(1|2|3|22|24)\b", "channel limit|CPS limit", r"(?:sip )?403", r"4\+4[*+]+", "no.*route"])
+def test_what_operators_need_is_taken(text: str) -> None:
+    assert pattern(text).flags & 2, "upper and lower case are one"
+
+
+@given(st.lists(PIECES, max_size=12).map("".join), st.text("ab x", max_size=LONGEST_TEXT))
+def test_what_is_taken_takes_no_time(text: str, word: str) -> None:
+    try:
+        taken = pattern(text)
+    except ValueError:
+        return
+    for said in (word, "a" * LONGEST_TEXT + "!", "ab" * (LONGEST_TEXT // 2) + "!"):
+        began = time.process_time()
+        meaning(said, [Override(taken, MEANINGS["trunk"])])
+        assert time.process_time() - began < 0.5
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["busy", "limit", "gone", "x"]), st.sampled_from(sorted(MEANINGS)))),
+    st.text("busylimtgonex "),
+)
+def test_the_first_that_is_found_holds(rows: list[tuple[str, str]], word: str) -> None:
+    found = [MEANINGS[means] for text, means in rows if text in word.lower()]
+    assert meaning(word, [Override(pattern(text), MEANINGS[means]) for text, means in rows]) == (found[0] if found else None)
+    assert meaning(None, [Override(pattern(text), MEANINGS[means]) for text, means in rows]) is None
