@@ -62,7 +62,8 @@ class Fault(StrEnum):
 class CallEvent:
     """One fact a carrier told about one call.
 
-    `attempt` is our attempt id as the carrier echoed it (empty for GAP); `ref` the carrier's own id; `at` the carrier's
+    `attempt` is our attempt id as the carrier echoed it (empty for GAP, and where the carrier did not say: then `ref` tells whose
+    call it is, if it is one of ours); `ref` the carrier's own id; `at` the carrier's
     time, UTC; `key` is stable across redelivery of the same fact; `cause` keeps the carrier's raw word. `data` of a RESULT is
     kept with the call; what has a meaning in it: `transcript`, `recording_url`, `extracted`, and `callback_at`, the time at which
     whoever was spoken to asked to be called again (ISO 8601 with its offset from UTC, or nobody knows on whose clock it is read).

@@ -55,21 +55,23 @@ def verify(secret: str, hook: Hook) -> None:
 
 
 def read(body: bytes, audio: str) -> list[CallEvent]:
-    """The events of a webhook; none of one of another type, or of a conversation that is not known to be ours. `audio`: as in
-    `events_of`. Raises `ValueError` if it cannot be read."""
+    """The events of a webhook; none of one of another type. One that does not say whose call it was, as that of a failure, names
+    the conversation alone: it may be none of ours, and then says nothing where it cannot be read. `audio`: as in `events_of`.
+    Raises `ValueError` if it cannot be read."""
     payload = json.loads(body)
+    ours = True
     try:
-        told = payload["data"]
-        match payload["type"]:
-            case "post_call_transcription" if attempt_of(told):
-                return list(events_of({"status": "done", **told}, audio))
-            case "call_initiation_failure" if attempt_of(told):
-                outcome, fault, word = _failure(told)
-                at = _moment(payload["event_timestamp"])
-                return [_event(Phase.ENDED, told, at, outcome=outcome, fault=fault, cause=word)]
-            case _:
-                return []
-    except (LookupError, TypeError, AttributeError) as error:
+        kind, told = payload["type"], payload["data"]
+        if kind not in ("post_call_transcription", "call_initiation_failure"):
+            return []
+        ours = attempt_of(told) != ""
+        if kind == "post_call_transcription":
+            return list(events_of({"status": "done", **told}, audio))
+        outcome, fault, word = _failure(told)
+        return [_event(Phase.ENDED, told, _moment(payload["event_timestamp"]), outcome=outcome, fault=fault, cause=word)]
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        if not ours:
+            return []
         raise ValueError(f"the webhook cannot be read: {type(error).__name__}") from None
 
 

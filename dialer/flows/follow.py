@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from adapters.events import CallEvent
 from dialer.domain.attempt import Turn, fold
@@ -29,7 +30,7 @@ class Follower:
         """Returns when the events are committed, and what they mean with them or left to the sweep."""
         for event in events:
             metrics.EVENTS.labels(event.phase).inc()
-        told = _by_attempt(event for event in events if event.attempt)
+        told = _by_attempt(await self._named(trunk, events))
         await asyncio.gather(
             *(self._settler.settle(attempt, self._made_of(group, trunk), trunk, group) for attempt, group in told.items())
         )
@@ -40,6 +41,14 @@ class Follower:
         told = _by_attempt(await attempts.events_of(self._pool, ids) if ids else ())
         await asyncio.gather(*(self._settler.settle(attempt, self._made_of(group)) for attempt, group in told.items()))
         await self._breakers.report()
+
+    async def _named(self, trunk: str, events: Sequence[CallEvent]) -> list[CallEvent]:
+        """Those of calls of ours: a carrier that does not say whose call it was is understood by its own id for it, while the
+        call is live. A call that is none of ours, or whose id is not written yet, is left to look-ups."""
+        refs = {event.ref for event in events if event.ref and not event.attempt}
+        owners = await attempts.of_refs(self._pool, trunk, refs) if refs else {}
+        named = (event if event.attempt else replace(event, attempt=owners.get(event.ref or "", "")) for event in events)
+        return [event for event in named if event.attempt]
 
     def _made_of(self, events: Sequence[CallEvent], trunk: str | None = None) -> Decide:
         def decide(case: Case) -> Turn | None:

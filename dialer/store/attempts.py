@@ -250,6 +250,11 @@ async def under_way(pool: Pool, campaign: str) -> list[UnderWay]:
     return [UnderWay(r["id"], r["trunk"], r["to_number"], r["provider_ref"], r["placing_at"]) for r in rows]
 
 
+async def of_refs(pool: Pool, trunk: str, refs: Collection[str]) -> dict[str, str]:
+    """The live attempts that this trunk's carrier knows by these ids: id of the carrier → attempt."""
+    return {r["provider_ref"]: r["id"] for r in await fetch(pool, "attempts_of_refs", trunk, list(refs))}
+
+
 async def newest_placed(pool: Pool, campaigns: Collection[str]) -> dict[str, datetime]:
     """When these campaigns' newest calls were placed; one that placed none lately is not in the answer."""
     return {r["id"]: r["at"] for r in await fetch(pool, "newest_placed", list(campaigns))}

@@ -106,6 +106,10 @@ insert into gaps (trunk, at) select t, clock_timestamp() from unnest($1::text[])
 select id, trunk, to_number, provider_ref, placing_at from call_attempts
 where campaign_id = $1 and ended_at is null and state in ('placing', 'ringing', 'answered', 'unknown')
 
+-- name: attempts_of_refs
+-- $1 trunk, $2 the carrier's ids.
+select id, provider_ref from call_attempts where ended_at is null and trunk = $1 and provider_ref = any($2::text[])
+
 -- name: unheard
 -- Live attempts whose ending is written among the events but was not made into one (a crash, or a locked scope).
 select a.id from call_attempts a

@@ -96,7 +96,8 @@ async def test_the_end_of_a_call_that_did_not_come_about_is_looked_up(
         ref = await adapter.place(call)
         await eventually(lambda: bool(harness.hooks("call_1")))
         (told,) = harness.hooks("call_1")
-        assert (adapter.receive(told)[0], adapter.receive(told)[1].status) == ([], 200)
+        [failed], reply = adapter.receive(told)
+        assert (failed.phase, failed.attempt, failed.ref, reply.status) == (Phase.ENDED, "", ref, 200)
         over = await adapter.find("call_1", call.to, ref, NOW)
     assert isinstance(over, Over)
     assert [(event.phase, event.attempt, event.outcome, event.fault) for event in over.events] == [

@@ -22,7 +22,7 @@ API_KEY = "elevenlabs-key"
 SIGNING_SECRET = "elevenlabs-secret"
 CALLER_ID, NUMBER_ID = "+493011111", "phnum-1"
 SIP_CALLER_ID, SIP_NUMBER_ID = "+493022222", "phnum-2"
-_NOT_TOLD = "the webhook of a call that did not come about does not say whose it was; the look-up tells it"
+_NOT_TOLD = "the webhook of a call that did not come about names the conversation alone; whose it was the ledger knows"
 EXEMPT = {
     **dict.fromkeys((Act.BUSY, Act.DECLINED, Act.NO_ANSWER, Act.INVALID, Act.UNREACHABLE), _NOT_TOLD),
     Act.TALK_ON: "there is no way to end a call",

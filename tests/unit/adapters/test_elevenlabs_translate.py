@@ -126,9 +126,16 @@ def test_no_word_of_a_conversation_ends_a_number(status: str, word: str | None, 
 )
 def test_a_failure_that_says_whose_it_is_is_an_end(reason: str, body: object, expected: tuple[Outcome, Fault]) -> None:
     told = {"conversation_id": "ref-1", "failure_reason": reason, "metadata": {"type": "twilio", "body": body}}
-    assert read("call_initiation_failure", told) == []
     (end,) = read("call_initiation_failure", told | {"user_id": "call_1"})
     assert end == CallEvent(Phase.ENDED, NOW, "call_1", "ref-1", "ref-1:ended", *expected, cause=reason)
+    assert read("call_initiation_failure", told) == [replace(end, attempt="")], "whose it is the ledger knows by its reference"
+
+
+@pytest.mark.parametrize("kind", ["call_initiation_failure", "post_call_transcription"])
+def test_what_cannot_be_read_and_may_be_none_of_ours_is_passed_over(kind: str) -> None:
+    assert read(kind, {"agent_id": "another"}) == []
+    with pytest.raises(ValueError, match="cannot be read"):
+        read(kind, {"user_id": "call_1"})
 
 
 def test_a_transcription_is_an_answer_an_end_and_a_result() -> None:
@@ -157,11 +164,17 @@ def test_a_transcription_is_an_answer_an_end_and_a_result() -> None:
     [
         ("post_call_audio", CONVERSATION),
         ("answering_machine_detection", {}),
-        ("post_call_transcription", CONVERSATION | {"user_id": None}),
     ],
 )
 def test_what_is_none_of_our_business_is_no_event(kind: str, data: object) -> None:
     assert read(kind, data) == []
+
+
+def test_a_transcription_that_does_not_say_whose_it_is_names_the_conversation() -> None:
+    told = read("post_call_transcription", CONVERSATION | {"user_id": None})
+    assert [(each.phase, each.attempt, each.ref) for each in told] == [
+        (phase, "", "ref-1") for phase in (Phase.ANSWERED, Phase.ENDED, Phase.RESULT)
+    ]
 
 
 def test_an_attempt_is_known_by_its_variable_too() -> None:
