@@ -12,6 +12,7 @@ from dialer.domain.breaker import Cause
 from dialer.domain.campaign import rules_of
 from dialer.domain.errors import Invalid
 from dialer.domain.preflight import Reason
+from dialer.domain.retry import PERHAPS_INVALID
 from dialer.flows.campaigns.facts import Ground, facts_of
 from dialer.flows.campaigns.settings import checked
 from dialer.store import obstacles
@@ -32,6 +33,8 @@ CARRIERS = {
     Cause.REQUEST: "the carrier refuses the calls of this campaign one after another; one call tries again now and then",
     Cause.TRUNK: "the carrier of the trunk {trunk} is not reached or does not answer",
 }
+
+DOUBTED = "the carrier said that nobody has this number, but is not certain: it is called once more then, and given up if need be"
 
 
 async def cause_of(on: Transaction, ground: Ground, waits: Mapping[str, Any]) -> str | None:
@@ -56,9 +59,11 @@ async def cause_of(on: Transaction, ground: Ground, waits: Mapping[str, Any]) ->
             return None
 
 
-async def cause_of_contact(on: Transaction, ground: Ground, enrolment: str, waits: Mapping[str, Any]) -> str | None:
-    """The same of one contact that waits, or may never be called."""
-    reason = Reason(waits["reason"])
+async def cause_of_contact(on: Transaction, ground: Ground, contact: Mapping[str, Any], waits: Mapping[str, Any]) -> str | None:
+    """The same of one contact that waits, or may never be called: the `id` of its enrolment, and the ledger's `reason`."""
+    reason, enrolment = Reason(waits["reason"]), contact["id"]
+    if reason is Reason.NEXT_ATTEMPT and contact["reason"] == PERHAPS_INVALID:
+        return DOUBTED
     if reason is Reason.SUPPRESSED:
         return "; ".join(map(_entry, await obstacles.suppressions_of(on, enrolment, ground.now))) or None
     if reason is Reason.NEVER_CALLABLE or (reason is Reason.WINDOW and waits["until"] is not None):

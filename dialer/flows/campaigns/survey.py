@@ -199,7 +199,7 @@ async def explain_contact(means: Looking, team: str, campaign: str, who: str) ->
         waits = (await contacts_wait(on, means, ground, [row["id"]]))[row["id"]] if row["status"] in NOT_CALLED else None
         detail = None
         if waits is not None and (row["status"] == ContactStatus.PENDING or waits["reason"] == Reason.SUPPRESSED):
-            detail = await cause_of_contact(on, ground, row["id"], waits)
+            detail = await cause_of_contact(on, ground, row, waits)
         return {**row, "campaign_status": status, "waiting_for": waits, "detail": detail}
 
 

@@ -33,6 +33,17 @@ async def test_one_contact_by_either_id(dialer: Shell, database: Database) -> No
     assert "is not in the campaign" in said
 
 
+async def test_a_number_that_is_perhaps_invalid_says_so_and_until_when_it_waits(dialer: Shell, database: Database) -> None:
+    s = await seed(database.pool, contacts=1, status="running")
+    waits = "update campaign_contacts set reason = 'perhaps_invalid', next_attempt_at = now() + interval '24 hours' returning *"
+    row = await database.pool.fetchrow(waits)
+    said = await dialer("campaign", "explain", s.campaign, "--contact", row["id"])
+    assert "not due yet, until" in said and "called once more then" in said
+    told = json.loads(await dialer("campaign", "explain", s.campaign, "--contact", row["id"], "--json"))
+    assert told["detail"].startswith("the carrier said that nobody has this number")
+    assert datetime.fromisoformat(told["waiting_for"]["until"]) == row["next_attempt_at"]
+
+
 async def test_a_running_campaign_tells_who_waits_for_a_slot(dialer: Shell, database: Database) -> None:
     s = await seed(database.pool, contacts=7, concurrency=2, status="running")
     told = json.loads(await dialer("campaign", "explain", s.campaign, "--json"))

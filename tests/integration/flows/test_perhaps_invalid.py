@@ -11,7 +11,7 @@ from tests.support.laws import laws_hold
 from tests.support.ledger import Seed, seed
 
 DAY = timedelta(hours=24)
-CONTACT = "select status, outcome, attempts from campaign_contacts"
+CONTACT = "select status, outcome, attempts, reason from campaign_contacts"
 
 
 async def perhaps_invalid(e: Engine, s: Seed) -> str:
@@ -33,7 +33,7 @@ async def test_twice_on_one_day_is_once(database_url: str, redis_url: str) -> No
         s = await seed(e.pool, contacts=1)
         for attempts in (1, 2):
             assert await perhaps_invalid(e, s) == "callee"
-            assert tuple(await e.pool.fetchrow(CONTACT)) == ("pending", "invalid_number", attempts)
+            assert tuple(await e.pool.fetchrow(CONTACT)) == ("pending", "invalid_number", attempts, "perhaps_invalid")
             waits: timedelta = await e.pool.fetchval("select next_attempt_at - now() from campaign_contacts")
             assert DAY - timedelta(minutes=1) < waits <= DAY
         await laws_hold(e.pool)
@@ -45,7 +45,7 @@ async def test_on_another_day_it_is_believed(database_url: str, redis_url: str) 
         assert await perhaps_invalid(e, s) == "callee"
         await e.pool.execute("update call_attempts set claimed_at = claimed_at - interval '24 hours'")
         assert await perhaps_invalid(e, s) == "number"
-        assert tuple(await e.pool.fetchrow(CONTACT)) == ("failed", "invalid_number", 2)
+        assert tuple(await e.pool.fetchrow(CONTACT)) == ("failed", "invalid_number", 2, "invalid_number")
         await laws_hold(e.pool)
 
 
