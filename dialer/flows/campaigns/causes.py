@@ -34,7 +34,10 @@ CARRIERS = {
     Cause.TRUNK: "the carrier of the trunk {trunk} is not reached or does not answer",
 }
 
-DOUBTED = "the carrier said that nobody has this number, but is not certain: it is called once more then, and given up if need be"
+DOUBTED = (
+    "the carrier said that nobody has this number, and is not certain of it: it is called again then, and given up if that is"
+    " said a second time"
+)
 
 
 async def cause_of(on: Transaction, ground: Ground, waits: Mapping[str, Any]) -> str | None:

@@ -38,7 +38,7 @@ async def test_a_number_that_is_perhaps_invalid_says_so_and_until_when_it_waits(
     waits = "update campaign_contacts set reason = 'perhaps_invalid', next_attempt_at = now() + interval '24 hours' returning *"
     row = await database.pool.fetchrow(waits)
     said = await dialer("campaign", "explain", s.campaign, "--contact", row["id"])
-    assert "not due yet, until" in said and "called once more then" in said
+    assert "not due yet, until" in said and "called again then" in said
     told = json.loads(await dialer("campaign", "explain", s.campaign, "--contact", row["id"], "--json"))
     assert told["detail"].startswith("the carrier said that nobody has this number")
     assert datetime.fromisoformat(told["waiting_for"]["until"]) == row["next_attempt_at"]
