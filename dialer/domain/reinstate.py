@@ -15,6 +15,9 @@ the trunk's fault, for the reason `storm`, not counted as an attempt. Its number
 after any failure of the trunk, within the same bound of the day, if this was its last call and ended it, and nothing forbids
 another. Whoever was called again meanwhile, waits for his other number or for a callback, or was skipped, is left where he is.
 
+The calls that showed the storm are corrected also where the carrier was not certain that nobody has the number: such a word would
+else be the first of the two by which it is believed. Their contacts wait already, and keep their day.
+
 A campaign does not end while such a call of it is not corrected. One that had ended before the storm was seen has ended: its
 contacts stay failed, with the outcome `error` instead of `invalid_number`. A contact that waits again waits in its usual place,
 also where the call was a callback.

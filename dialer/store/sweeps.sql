@@ -238,16 +238,30 @@ insert into storms as w (trunk, since, suspects, until)
 on conflict (trunk) do update
   set since = least(w.since, excluded.since), until = excluded.until,
       suspects = array(select distinct u.id from unnest(w.suspects || excluded.suspects) u(id)
-                       where (select a.ended_at is null or a.fault = 'number' from call_attempts a where a.id = u.id))
+                       where (select a.ended_at is null or a.fault = 'number' or a.outcome = 'invalid_number' from call_attempts a where a.id = u.id))
 
 -- name: stormed
--- Calls to be corrected. $1 how many at most.
-select id, campaign_id from stormed order by campaign_id limit $1
+-- Calls to be corrected. $1 how many at most. Besides those of the view: of the suspects themselves, where the carrier was not certain
+-- (fault callee), for such a call would be the first of the two by which the number is believed dead.
+select id, campaign_id from stormed
+union
+select a.id, a.campaign_id
+from storms w cross join lateral unnest(w.suspects) s(id)
+  cross join lateral (
+    select id, campaign_id, campaign_contact_id, trunk, to_number, state, outcome, fault, ringing_at, answered_at
+    from call_attempts where id = s.id offset 0) a
+where a.state = 'ended' and a.outcome = 'invalid_number' and a.fault = 'callee' and a.trunk = w.trunk
+  and a.ringing_at is null and a.answered_at is null
+  and (select count(*) from (
+         select to_number, reason, called_at from call_attempts where campaign_contact_id = a.campaign_contact_id offset 0) y
+       where y.to_number = a.to_number and y.reason = 'storm' and y.called_at < w.since) < 3
+order by campaign_id limit $1
 
 -- name: blame_trunk
 -- Of calls whose number was called invalid: it was the trunk. $1 attempt ids of one campaign, which is locked.
 with judged as (
-  select id, counted from call_attempts where id = any($1::text[]) and state = 'ended' and fault = 'number' order by id for update
+  select id, counted from call_attempts where id = any($1::text[]) and state = 'ended'
+    and (fault = 'number' or outcome = 'invalid_number') order by id for update
 )
 update call_attempts a set outcome = 'unreachable', fault = 'trunk', reason = 'storm', counted = false
   from judged w where a.id = w.id

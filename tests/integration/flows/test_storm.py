@@ -330,3 +330,43 @@ async def test_a_storm_that_shows_in_what_the_sweep_follows_is_noted_too(databas
         await e.sweeper.sweep()
         assert await e.pool.fetchval("select count(*) from campaign_contacts where status = 'pending' and attempts = 0") == 6
         await laws_hold(e.pool)
+
+
+async def test_what_a_carrier_in_a_storm_was_not_certain_of_is_no_first_of_two(database_url: str, redis_url: str) -> None:
+    """A number that is perhaps invalid is believed dead when that is said twice: a storm's word is none of the two."""
+    async with engine(database_url, redis_url, quick(), running=False) as e:
+        s = await seed(e.pool, contacts=1)
+        [call] = await called(e, s)
+        doubt = replace(told(call), fault=Fault.CALLEE)
+        await another(e).follow(TRUNK, [doubt])
+        was = await of(e, call)
+        assert (was["status"], was["attempts"], was["reason"]) == ("pending", 1, "perhaps_invalid")
+        await storm(e, [call])
+        for _ in range(2):
+            await e.sweeper.sweep()
+        row = await e.pool.fetchrow("select outcome, fault, reason, counted from call_attempts where id = $1", call)
+        assert tuple(row) == ("unreachable", "trunk", "storm", False)
+        now = await of(e, call)
+        assert (now["status"], now["attempts"], now["excused"]) == ("pending", 0, 1)
+        await e.pool.execute("delete from storms")
+        await e.pool.execute("update call_attempts set claimed_at = claimed_at - interval '24 hours'")
+        [again] = await called(e, s)
+        await another(e).follow(TRUNK, [replace(told(again), fault=Fault.CALLEE)])
+        now = await of(e, again)
+        assert (now["status"], now["attempts"], now["reason"]) == ("pending", 1, "perhaps_invalid"), "said once"
+        await laws_hold(e.pool)
+
+
+async def test_who_had_only_one_attempt_is_called_again_though_the_carrier_was_not_certain(
+    database_url: str, redis_url: str
+) -> None:
+    async with engine(database_url, redis_url, quick(), running=False) as e:
+        s = await seed(e.pool, contacts=1, max_attempts=1)
+        [call] = await called(e, s)
+        await another(e).follow(TRUNK, [replace(told(call), fault=Fault.CALLEE)])
+        assert (await of(e, call))["status"] == "failed"
+        await storm(e, [call])
+        await e.sweeper.sweep()
+        now = await of(e, call)
+        assert (now["status"], now["attempts"]) == ("pending", 0)
+        await laws_hold(e.pool)
