@@ -104,13 +104,13 @@ def time_of(event: Mapping[str, Any]) -> datetime:
 def _end(event: Mapping[str, Any], attempt: str, limit_403: bool) -> list[CallEvent]:
     ref, at, word = ref_of(attempt), time_of(event), _text(event, "Hangup-Cause")
     answered = _came(event, "Caller-Channel-Answered-Time", "variable_answer_epoch", "variable_billsec")
-    sip, q850 = _sip(event), _number(event, "variable_hangup_cause_q850")
+    sip, q850, reason = _sip(event), _number(event, "variable_hangup_cause_q850"), _reason(event)
     by = _ANSWERED_BY.get(_text(event, "variable_dialer_answered_by").lower())
     if by is not None and answered is not False:
         outcome, fault = by
     else:
         rang = _came(event, "Caller-Channel-Progress-Time", "Caller-Channel-Progress-Media-Time")
-        outcome, fault = verdict(word, sip=sip, rang=rang, answered=answered, reason=_reason(event), limit_403=limit_403)
+        outcome, fault = verdict(word, sip=sip, rang=rang, answered=answered, reason=reason, limit_403=limit_403)
     end = CallEvent(
         Phase.ENDED,
         at,
@@ -119,7 +119,7 @@ def _end(event: Mapping[str, Any], attempt: str, limit_403: bool) -> list[CallEv
         f"{ref}:{Phase.ENDED}",
         outcome=outcome,
         fault=fault,
-        cause=word or None,
+        cause=(word if answered else f"{word} {reason}".strip()) or None,
         sip=None if answered else sip,
         q850=q850 if q850 is not None and q850 < 128 else None,
     )
@@ -147,7 +147,8 @@ def _sip(event: Mapping[str, Any]) -> int | None:
 
 
 def _reason(event: Mapping[str, Any]) -> str:
-    return " ".join(_text(event, f"variable_{name}") for name in ("sip_invite_failure_phrase", "sip_reason"))
+    said = (_text(event, f"variable_{name}") for name in ("sip_invite_failure_phrase", "sip_reason"))
+    return " ".join(text for text in said if text)
 
 
 def _came(event: Mapping[str, Any], *names: str) -> bool | None:

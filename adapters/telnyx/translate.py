@@ -106,7 +106,7 @@ def translate(event: Any) -> list[CallEvent]:
                 key=f"{ref}:{phase}",
                 outcome=outcome,
                 fault=fault,
-                cause=_text(payload.get("hangup_cause") if phase is Phase.ENDED else payload.get("result")),
+                cause=_cause(payload) if phase is Phase.ENDED else _text(payload.get("result")),
                 sip=_sip(payload.get("sip_hangup_cause")),
             )
         ]
@@ -161,6 +161,13 @@ def _ending(payload: Mapping[str, Any]) -> Verdict:
         sip = None
     reason = " ".join(str(value) for name, value in payload.items() if name.endswith(("cause", "reason")))
     return judge(sip=sip, q850=q850 or _NOBODY_KNOWS, rang=True, reason=reason, overrides=OVERRIDES)
+
+
+def _cause(payload: Mapping[str, Any]) -> str | None:
+    """Telnyx's word, and what it says beside it, such as its own D-code."""
+    known = ("hangup_cause", "sip_hangup_cause")
+    beside = [value for name, value in payload.items() if name.endswith(("cause", "reason")) and name not in known]
+    return " ".join(text for text in (payload.get("hangup_cause"), *beside) if isinstance(text, str) and text) or None
 
 
 def _sip(code: Any) -> int | None:

@@ -133,6 +133,13 @@ def test_where_the_sip_code_may_stand(told: dict[str, Any]) -> None:
     assert (end.outcome, end.sip, end.q850, end.cause) == (Outcome.INVALID_NUMBER, 404, 21, "CALL_REJECTED")
 
 
+def test_the_cause_of_a_call_that_nobody_answered_has_the_reason_phrase() -> None:
+    phrase: dict[str, Any] = {"variable_sip_invite_failure_phrase": "Number out of service"}
+    assert read(hangup("CALL_REJECTED", 403, **phrase), "pbx")[0].cause == "CALL_REJECTED Number out of service"
+    answered = read(hangup("NORMAL_CLEARING", variable_billsec="7", variable_sip_reason="Q.850;cause=16"), "pbx")[0]
+    assert answered.cause == "NORMAL_CLEARING"
+
+
 @pytest.mark.parametrize("phrase", ["Channel limit exceeded", "Trunk CPS Limit Exceeded", "Forbidden D3"])
 def test_a_trunk_that_is_full_says_so_in_words_or_by_configuration(phrase: str) -> None:
     assert ending(hangup("CALL_REJECTED", 403, variable_sip_invite_failure_phrase=phrase)) == TRUNK

@@ -144,6 +144,11 @@ def test_a_d_code_tells_what_403_and_404_do_not(sip: str, reason: str, expected:
     assert ending("call_rejected" if sip == "403" else "not_found", sip, sip_hangup_reason=reason) == expected
 
 
+def test_the_cause_has_what_telnyx_says_beside_its_word() -> None:
+    (told,) = translate.translate(event(hangup_cause="call_rejected", sip_hangup_cause="403", sip_hangup_reason="D2 limit"))
+    assert (told.cause, told.sip) == ("call_rejected D2 limit", 403)
+
+
 @given(st.text().filter(lambda word: word != "not_found"), st.none() | st.text() | st.just("404"), st.integers(0, 999))
 def test_an_unknown_word_never_ends_a_number(word: str, sip: str | None, code: int) -> None:
     if code != 11:
