@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from re import _parser  # `re` does not show how a pattern is made; the same in 3.11 to 3.14
+from importlib import import_module
 from typing import Any
 
 from adapters.causes import PERHAPS_INVALID, Override, Verdict
@@ -32,6 +32,8 @@ MEANINGS: Mapping[str, Verdict] = {
 }
 """What a word may stand for. Not that somebody was reached: that is a fact, and no matter of wording."""
 
+_parse = import_module("re._parser").parse
+"""`re` itself does not show how a pattern is made. The same in 3.11 to 3.14."""
 _ONE_WAY = frozenset({"LITERAL", "NOT_LITERAL", "ANY", "IN", "AT"})
 
 
@@ -45,7 +47,7 @@ def pattern(text: str) -> re.Pattern[str]:
         raise ValueError(f"is no regular expression ({fault}); escape what is meant literally with a backslash") from None
     if compiled.search(""):
         raise ValueError("is found in every text; name a word of the carrier's")
-    if _ways(_parser.parse(text)) > MOST_WAYS:
+    if _ways(_parse(text)) > MOST_WAYS:
         raise ValueError("may take long on some texts; write at most two of * and +, few of ? and {m,n}, and repeat no choice")
     return compiled
 

@@ -35,8 +35,8 @@ _FAILED = dict.fromkeys((Act.DECLINED, Act.INVALID, Act.UNREACHABLE), frozenset(
 class Kind:
     """`trunk`: the trunk's table of the config file for the fake at an address, without its head, as TOML. `otherwise`: endings
     that the provider tells otherwise than `WORDS`, by adapters/README.md. `results`: what the ledger has of the result of an
-    answered call. `lost`: what may befall the answer to a placement, and `lost_of` the calls whose end the provider tells even
-    so."""
+    answered call. `doubts`: it is not certain of invalid numbers, which wait a day for another call. `lost`: what may befall the
+    answer to a placement, and `lost_of` the calls whose end the provider tells even so."""
 
     name: str
     fake: Callable[[], AbstractAsyncContextManager[FakeCarrier]]
@@ -45,6 +45,7 @@ class Kind:
     caller_ids: tuple[str, ...] = CALLER_IDS
     otherwise: Mapping[Act, frozenset[str]] = field(default_factory=dict)
     results: frozenset[str] = frozenset()
+    doubts: bool = False
     lost: tuple[Act, ...] = LOST
     lost_of: frozenset[Act] = frozenset(WORDS)
     cap: int = 20
@@ -129,6 +130,7 @@ KINDS: Mapping[str, Kind] = {
             _retell,
             lambda url: _options(base_url=url, api_key=retell.API_KEY, webhook_key=retell.WEBHOOK_KEY, timeout=TIMEOUT),
             caller_ids=(retell.CALLER_ID,),
+            doubts=True,
             results=frozenset({"transcript", "recording_url", "summary", "success", "extracted", "cost"}),
         ),
         Kind(

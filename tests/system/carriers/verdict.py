@@ -15,7 +15,8 @@ from tests.system.judge import Held
 from tests.system.stage import Stage
 
 _AGAIN = frozenset({"busy", "declined", "no_answer", "unreachable"})
-_COUNTED = frozenset({"busy", "declined", "no_answer"})
+_DOUBTED = "invalid_number"
+_COUNTED = frozenset({"busy", "declined", "no_answer", _DOUBTED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +59,27 @@ def wrong(kind: Kind, held: Iterable[Held], entries: Iterable[Entry]) -> Counter
 
 def forsaken(kind: Kind, people: Iterable[Enrolled], entries: Iterable[Entry]) -> int:
     """People who might be called and were not, or not again though their last call asks for it."""
+    told = _told(kind, people, entries)
+    return sum(not words or (words[-1] in _AGAIN and _counted(words) < ATTEMPTS) for words in told)
+
+
+def waiting(kind: Kind, people: Iterable[Enrolled], entries: Iterable[Entry]) -> int:
+    """People who have to be called another day: nobody has their number, but the provider is not certain of it."""
+    told = _told(kind, people, entries) if kind.doubts else []
+    return sum(bool(words) and words[-1] == _DOUBTED and _counted(words) < ATTEMPTS for words in told)
+
+
+def _told(kind: Kind, people: Iterable[Enrolled], entries: Iterable[Entry]) -> list[list[str]]:
+    """Of all who might be called, how their calls ended."""
     calls: defaultdict[str, list[Entry]] = defaultdict(list)
     for entry in sorted(entries, key=lambda entry: entry.accepted):
         calls[entry.to].append(entry)
-    count = 0
-    for each in people:
-        if each.to is None or not each.callable:
-            continue
-        words = [next(iter(truth(kind, entry))) for entry in calls[each.to]]
-        counted = sum(word in _COUNTED for word in words)
-        count += not words or (words[-1] in _AGAIN and counted < ATTEMPTS)
-    return count
+    who = [each.to for each in people if each.to is not None and each.callable]
+    return [[next(iter(truth(kind, entry))) for entry in calls[to]] for to in who]
+
+
+def _counted(words: Iterable[str]) -> int:
+    return sum(word in _COUNTED for word in words)
 
 
 def unasked(people: Iterable[Enrolled], entries: Iterable[Entry]) -> int:

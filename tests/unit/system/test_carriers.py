@@ -14,7 +14,7 @@ from tests.support.providers.calls import Order
 from tests.system.carriers.cast import ROWS, shortened
 from tests.system.carriers.kinds import KINDS, LOST, table
 from tests.system.carriers.plays import SHARES, play
-from tests.system.carriers.verdict import Enrolled, forsaken, unasked, wrong
+from tests.system.carriers.verdict import Enrolled, forsaken, unasked, waiting, wrong
 from tests.system.judge import Held
 
 TWILIO, VAPI = KINDS["twilio"], KINDS["vapi"]
@@ -63,6 +63,15 @@ def test_whoever_was_called_less_often_than_was_due_is_lost(acts: list[Act], cou
     calls = [called(f"a{n}", act, at=float(n)) for n, act in enumerate(acts)]
     assert forsaken(TWILIO, [Enrolled("+491", closed=False)], calls) == count
     assert forsaken(TWILIO, [Enrolled("+491", closed=True), Enrolled(None, closed=False)], calls) == 0
+
+
+def test_whoever_has_a_number_that_is_perhaps_invalid_waits_for_another_day() -> None:
+    retell, people = KINDS["retell"], [Enrolled("+491", closed=False)]
+    for acts, count in (([Act.BUSY, Act.INVALID], 1), ([Act.INVALID, Act.HUMAN], 0), ([Act.BUSY] * 2 + [Act.INVALID], 0)):
+        calls = [called(f"a{n}", act, at=float(n)) for n, act in enumerate(acts)]
+        assert waiting(retell, people, calls) == count
+        assert waiting(TWILIO, people, calls) == 0
+        assert forsaken(retell, people, calls) == 0
 
 
 def test_a_call_to_somebody_who_said_no_or_is_not_of_the_list_is_counted() -> None:
