@@ -29,6 +29,11 @@ def test_only_what_is_worded_is_read_and_facts_are_left_alone(outcome: Outcome, 
     read = of_ending(became, reading(word))
     assert (read.outcome, read.fault) == ((outcome, fault) if outcome in FACTS else MEANINGS[word])
     assert replace(read, outcome=outcome, fault=fault) == became
+
+
+@given(st.sampled_from(Outcome), st.sampled_from(Fault), means)
+def test_of_what_was_answered_or_says_something_else_nothing_is_read(outcome: Outcome, fault: Fault, word: str) -> None:
+    became = Progress(AttemptState.ENDED, outcome, fault, cause="SIP: Gone Fishing", ended_at=NOW)
     for other in (replace(became, cause="busy"), replace(became, cause=None), replace(became, answered_at=NOW)):
         assert of_ending(other, reading(word)) == other
     assert of_ending(became, []) == became
