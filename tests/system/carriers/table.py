@@ -31,6 +31,7 @@ somebody who has not the key tells lies. What happened is read in the fake's jou
 
 A row passes if these are 0, no forged callback was believed and no true one refused, nobody was called who must not be, the
 ledger's own laws hold, every attempt ended exactly once, and what the provider tells of a conversation is kept with the call.
+Retell is not certain of the numbers it calls invalid: whoever has one waits for another day at the end, and nobody else does.
 LiveKit tells the end of an unanswered call to nobody but him who waits for the answer, so there only answers of calls that are
 picked up are lost; and a broken connection to FreeSWITCH loses what was written behind, so there the answer is an error.
 
