@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from adapters.base import Absent, Call, Live, Over, Sighting, TelephonyAdapter
@@ -21,6 +21,7 @@ from dialer.settings import DirectCalls
 from dialer.store import said_no
 from dialer.store.database import Database
 from dialer.store.transaction import reading
+from dialer.telemetry import mask, scrub
 from scheduler.clock import Clock
 from scheduler.places import locate
 from scheduler.windows import daily, everywhere, is_open
@@ -112,12 +113,17 @@ class Trial:
                     listening.cancel()
 
     async def _listen(self) -> None:
-        async for event in self._adapter.events():
-            self._speaks = True
+        try:
+            async for event in self._adapter.events():
+                self._speaks = True
+                self._ready.set()
+                if self._call is not None and event.attempt == self._call.attempt:
+                    self._hear(event)
+        except Exception as fault:  # a defect of the adapter: it may not cancel a placement that is under way
+            self._speaks = False
+            self._say("no events", detail=f"{type(fault).__name__} in the adapter; the call is followed by look-ups")
+        finally:
             self._ready.set()
-            if self._call is not None and event.attempt == self._call.attempt:
-                self._hear(event)
-        self._ready.set()
 
     async def _place(self, tasks: asyncio.TaskGroup, permit: Callable[[], Awaitable[Call]]) -> Call:
         self._over = True  # nothing rings yet
@@ -227,16 +233,27 @@ class Trial:
             sip=event.sip,
             q850=event.q850,
         )
-        self._tell(step)
+        told = self._masked(step)
+        self._tell(told)
         if event.phase is Phase.ENDED:
-            self.ending, self._over = step, True
+            self.ending, self._over = told, True
         self._news.set()
 
     def _say(self, what: str, *, detail: str = "", fault: Fault | None = None, cause: str | None = None) -> Step:
         now = self._clock.now()
-        step = Step(what, now, (now - self._since).total_seconds(), detail, fault=fault, cause=cause)
+        step = self._masked(Step(what, now, (now - self._since).total_seconds(), detail, fault=fault, cause=cause))
         self._tell(step)
         return step
+
+    def _masked(self, step: Step) -> Step:
+        """Without whole numbers: `detail` and `cause` may be a carrier's words, which repeat them without their plus, too."""
+
+        def masked(text: str) -> str:
+            for number in (self._call.to, self._call.caller_id) if self._call is not None else ():
+                text = text.replace(number.removeprefix("+"), mask(number).removeprefix("+"))
+            return scrub(text)
+
+        return replace(step, detail=masked(step.detail), cause=step.cause and masked(step.cause))
 
     async def _hang_up(self) -> None:
         """End what may ring. It does not raise: whoever is called must be told of if it cannot be ended."""
@@ -255,6 +272,12 @@ class Trial:
                     ref = seen.ref if isinstance(seen, Live) else None
                 await self._adapter.hang_up(call.attempt, ref)
             self._say("hung up")
-        except (AdapterError, TimeoutError) as fault:
-            why = str(fault) or "the carrier does not answer"
+        except Exception as fault:
+            match fault:
+                case AdapterError():
+                    why = str(fault)
+                case TimeoutError():
+                    why = "the carrier does not answer"
+                case _:  # a defect of the adapter
+                    why = type(fault).__name__
             self._say("not hung up", detail=f"{why}; end it at the carrier, or let it run out")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +14,8 @@ from adapters import registry
 from adapters.asterisk.ear import Standing
 from adapters.base import Call, TelephonyAdapter
 from adapters.conformance import Act, Harness
-from adapters.events import CallEvent, Phase
+from adapters.errors import Rejected
+from adapters.events import CallEvent, Fault, Phase
 from adapters.simulated.adapter import SimulatedAdapter
 from adapters.simulated.carrier import harness as simulated
 from adapters.simulated.carrier.harness import quick
@@ -174,6 +175,85 @@ async def test_a_defect_after_the_transmission_is_no_reason_to_call_again() -> N
         trial, steps, [call] = await tried(harness)
         assert harness.requests(call.attempt) == 1
     assert whats(steps)[0] == "unclear" and trial.ending is not None and trial.ending.what == "ended"
+
+
+class Deaf(SimulatedAdapter):
+    """Its events break while the placement is under way."""
+
+    def __init__(self, url: str, timeout: float) -> None:
+        key, secret = simulated.API_KEY, simulated.SIGNING_SECRET
+        super().__init__("sim", base_url=url, api_key=key, signing_secret=secret, timeout=timeout)
+        self.sent, self.broken = asyncio.Event(), asyncio.Event()
+
+    async def place(self, call: Call) -> str:
+        ref = await super().place(call)
+        self.sent.set()
+        await self.broken.wait()
+        await asyncio.sleep(0)  # whatever the break cancels is cancelled here
+        return ref
+
+    async def events(self) -> AsyncIterator[CallEvent]:
+        await self.sent.wait()
+        self.broken.set()
+        raise RuntimeError("the socket broke")
+        yield
+
+
+async def test_events_that_break_do_not_lose_a_call_that_is_being_placed() -> None:
+    async with simulated.harness(Deaf) as harness:
+        await harness.act(Act.HUMAN)
+        trial, steps, [call] = await tried(harness)
+        assert harness.requests(call.attempt) == 1
+    assert whats(steps)[:2] == ["no events", "placed"] and trial.ending is not None and trial.ending.what == "ended"
+
+
+class Clinging(SimulatedAdapter):
+    """It breaks when it has to hang up."""
+
+    async def hang_up(self, attempt: str, ref: str | None) -> None:
+        raise KeyError("id")
+
+
+async def test_a_defect_of_the_hang_up_is_told_to_whoever_has_to_end_the_call() -> None:
+    def make(url: str, timeout: float) -> TelephonyAdapter:
+        key, secret = simulated.API_KEY, simulated.SIGNING_SECRET
+        return Clinging("sim", base_url=url, api_key=key, signing_secret=secret, timeout=timeout)
+
+    async with simulated.harness(make) as harness:
+        await harness.act(Act.TALK_ON)
+        steps: list[Step] = []
+        placed = asyncio.Event()
+
+        def tell(step: Step) -> None:
+            steps.append(step)
+            placed.set()
+
+        async with harness.adapter() as adapter:
+            trial = asyncio.create_task(Trial(adapter, SystemClock(), tell).run(permit(harness, [])))
+            await placed.wait()
+            trial.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await trial
+    assert whats(steps)[-1] == "not hung up" and "end it at the carrier" in steps[-1].detail
+
+
+class Indiscreet(SimulatedAdapter):
+    """It repeats the numbers."""
+
+    async def place(self, call: Call) -> str:
+        raise Rejected(f"{call.to} from {call.caller_id[1:]}", fault=Fault.REQUEST, cause=f"bad_{call.to[1:]}")
+
+
+async def test_numbers_in_the_words_of_a_carrier_are_masked() -> None:
+    def make(url: str, timeout: float) -> TelephonyAdapter:
+        key, secret = simulated.API_KEY, simulated.SIGNING_SECRET
+        return Indiscreet("sim", base_url=url, api_key=key, signing_secret=secret, timeout=timeout)
+
+    async with simulated.harness(make) as harness:
+        trial, [step], [call] = await tried(harness)
+    assert trial.ending is step and step.cause is not None and step.detail
+    for number in (call.to, call.caller_id):
+        assert number[1:] not in step.detail + step.cause
 
 
 async def test_a_no_in_the_call_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
