@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from adapters.base import Absent, Call, Live, Over, Sighting, TelephonyAdapter
+from adapters.base import Absent, Call, Live, Over, Sighting, TelephonyAdapter, Unsure
 from adapters.errors import AdapterError, Ambiguous, PlaceError, Rejected, TooLate
 from adapters.events import CallEvent, Fault, Phase
 from dialer.domain.errors import Conflict
@@ -33,7 +33,9 @@ LOOK_SECONDS = 1.0
 GRACE_SECONDS = 10.0
 """How much longer than asked a phone may ring, or a call last, before it is hung up here."""
 END_SECONDS = 15.0
-"""How long after a hang-up the end is waited for, and after the end of a call what it told."""
+"""How long after a hang-up the end is waited for."""
+RESULT_SECONDS = 120.0
+"""How long after the end of a call what it told is waited for: so long may a voice platform be about it."""
 HANG_UP_SECONDS = 10.0
 MISSES = 10
 """After so many look-ups in a row that do not see a call that was seen before, it is over."""
@@ -109,8 +111,20 @@ class Trial:
                 try:
                     if not self._over:
                         await self._hang_up()
+                    self._admit()
                 finally:
                     listening.cancel()
+
+    def _admit(self) -> None:
+        """Somebody was spoken to, and it was not heard whether he said no: nothing else would say so, for the daemon keeps
+        nothing of a trial."""
+        if self._tells and Phase.ANSWERED in self._phases and Phase.RESULT not in self._phases:
+            detail = "what the call told was not heard: if it was a no, `dialer suppression add --global` the number"
+            self._say("no result", detail=detail)
+
+    @property
+    def _tells(self) -> bool:
+        return "result" in self._adapter.capabilities.can
 
     async def _listen(self) -> None:
         try:
@@ -162,7 +176,7 @@ class Trial:
         until, answered, hung_up, misses, waited = now() + max(call.ring, doubt) + GRACE_SECONDS, False, False, 0, False
         while not self._over:
             await self._pause(LOOK_SECONDS)
-            seen = await self._adapter.find(call.attempt, call.to, self._ref, self._since)
+            seen = await self._find(call)
             if isinstance(seen, Over) and self._speaks and not waited:
                 waited = True  # its own events tell more, and may come a moment later
                 continue
@@ -179,14 +193,22 @@ class Trial:
                     return
                 await self._hang_up()
                 hung_up, until = True, now() + END_SECONDS
-        if answered and "result" in self._adapter.capabilities.can:
+        if answered and self._tells:
             await self._result(call)
+
+    async def _find(self, call: Call) -> Sighting:
+        try:
+            return await self._adapter.find(call.attempt, call.to, self._ref, self._since)
+        except Exception as fault:  # a defect of the adapter: that nothing is seen proves nothing
+            return Unsure(type(fault).__name__)
 
     async def _result(self, call: Call) -> None:
         """What the call told: a no among it."""
-        until = self._clock.monotonic() + END_SECONDS
+        until = self._clock.monotonic() + RESULT_SECONDS
+        if Phase.RESULT not in self._phases:
+            self._say("waiting", detail=f"for what the call told, up to {RESULT_SECONDS:g} s")
         while Phase.RESULT not in self._phases and self._clock.monotonic() < until:
-            seen = await self._adapter.find(call.attempt, call.to, self._ref, self._since)
+            seen = await self._find(call)
             for event in seen.events if isinstance(seen, Over) else ():
                 self._hear(event)
             if Phase.RESULT not in self._phases:

@@ -12,13 +12,14 @@ import pytest
 
 from adapters import registry
 from adapters.asterisk.ear import Standing
-from adapters.base import Call, TelephonyAdapter
+from adapters.base import Call, Sighting, TelephonyAdapter
 from adapters.conformance import Act, Harness
 from adapters.errors import Rejected
 from adapters.events import CallEvent, Fault, Phase
 from adapters.simulated.adapter import SimulatedAdapter
 from adapters.simulated.carrier import harness as simulated
 from adapters.simulated.carrier.harness import quick
+from adapters.simulated.carrier.script import Span
 from dialer.domain.errors import Conflict
 from dialer.flows import trial as flow
 from dialer.flows.trial import Step, Trial, allow
@@ -39,7 +40,13 @@ UNSEEN = {"livekit"}
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, seconds in (("LOOK_SECONDS", 0.02), ("GRACE_SECONDS", 0.3), ("END_SECONDS", 0.3), ("CONNECT_SECONDS", 1.0)):
+    for name, seconds in (
+        ("LOOK_SECONDS", 0.02),
+        ("GRACE_SECONDS", 0.3),
+        ("END_SECONDS", 0.3),
+        ("RESULT_SECONDS", 0.3),
+        ("CONNECT_SECONDS", 1.0),
+    ):
         monkeypatch.setattr(flow, name, seconds)
 
 
@@ -262,6 +269,30 @@ async def test_a_no_in_the_call_is_heard(monkeypatch: pytest.MonkeyPatch) -> Non
         await harness.act(Act.HUMAN)
         trial, steps, _ = await tried(harness)
     assert trial.do_not_call and "result" in whats(steps)
+
+
+async def test_it_is_admitted_that_a_no_may_not_have_been_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(simulated.ACTS, Act.HUMAN, quick(opt_out=1.0, result_after=Span(60, 60)))
+    async with simulated.harness() as harness:
+        await harness.act(Act.HUMAN)
+        trial, steps, _ = await tried(harness)
+    assert not trial.do_not_call and whats(steps)[-1] == "no result" and "suppression add" in steps[-1].detail
+
+
+async def test_a_look_up_that_breaks_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = SimulatedAdapter.find
+    broken = iter([True, True])
+
+    async def find(self: SimulatedAdapter, *given: Any) -> Sighting:
+        if next(broken, False):
+            raise KeyError("a defect")
+        return await asked(self, *given)
+
+    monkeypatch.setattr(SimulatedAdapter, "find", find)
+    async with simulated.harness() as harness:
+        await harness.act(Act.HUMAN)
+        trial, _, _ = await tried(harness)
+    assert trial.ending is not None and trial.ending.outcome == "human" and next(broken, None) is None
 
 
 async def test_the_daemon_goes_on_hearing_of_its_calls_while_asterisk_is_tried() -> None:
