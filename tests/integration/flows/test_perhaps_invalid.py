@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from adapters.events import CallEvent, Fault, Outcome, Phase
 from tests.support.carrier import quick
 from tests.support.engine import TRUNK, Engine, engine
@@ -39,30 +41,29 @@ async def test_twice_on_one_day_is_once(database_url: str, redis_url: str) -> No
         await laws_hold(e.pool)
 
 
-async def test_on_another_day_it_is_believed(database_url: str, redis_url: str) -> None:
+DAY_BEFORE = "claimed_at = claimed_at - interval '24 hours'"
+
+
+@pytest.mark.parametrize(
+    ("before", "fault"),
+    [
+        (DAY_BEFORE, "number"),
+        ("trunk = 'another'", "number"),
+        (f"{DAY_BEFORE}, to_number = '+4930111111'", "callee"),
+    ],
+    ids=["another day", "another trunk", "another number"],
+)
+async def test_it_is_believed_when_it_comes_again_of_the_same_number_on_another_day_or_trunk(
+    database_url: str, redis_url: str, before: str, fault: str
+) -> None:
     async with engine(database_url, redis_url, quick(), running=False) as e:
         s = await seed(e.pool, contacts=1)
         assert await perhaps_invalid(e, s) == "callee"
-        await e.pool.execute("update call_attempts set claimed_at = claimed_at - interval '24 hours'")
-        assert await perhaps_invalid(e, s) == "number"
-        assert tuple(await e.pool.fetchrow(CONTACT)) == ("failed", "invalid_number", 2, "invalid_number")
+        await e.pool.execute(f"update call_attempts set {before}")
+        assert await perhaps_invalid(e, s) == fault
+        status = "failed" if fault == "number" else "pending"
+        assert await e.pool.fetchval("select status from campaign_contacts") == status
         await laws_hold(e.pool)
-
-
-async def test_over_another_trunk_it_is_believed(database_url: str, redis_url: str) -> None:
-    async with engine(database_url, redis_url, quick(), running=False) as e:
-        s = await seed(e.pool, contacts=1)
-        assert await perhaps_invalid(e, s) == "callee"
-        await e.pool.execute("update call_attempts set trunk = 'another'")
-        assert await perhaps_invalid(e, s) == "number"
-
-
-async def test_of_another_number_of_the_contact_it_says_nothing(database_url: str, redis_url: str) -> None:
-    async with engine(database_url, redis_url, quick(), running=False) as e:
-        s = await seed(e.pool, contacts=1)
-        assert await perhaps_invalid(e, s) == "callee"
-        await e.pool.execute("update call_attempts set claimed_at = claimed_at - interval '24 hours', to_number = '+4930111111'")
-        assert await perhaps_invalid(e, s) == "callee"
 
 
 async def test_what_the_trunk_reads_in_a_word_is_what_is_believed(database_url: str, redis_url: str) -> None:

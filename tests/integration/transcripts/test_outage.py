@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -14,7 +13,6 @@ from dialer.extraction import asking
 from dialer.flows.transcripts import MOST_TRIES, Transcripts
 from dialer.flows.transcripts_anew import extract_anew
 from dialer.store import transcripts
-from dialer.store.database import Database
 from dialer.store.extractions import TELLER
 from scheduler.clock import SystemClock
 from tests.support.asked import (
@@ -25,7 +23,6 @@ from tests.support.asked import (
     judge,
     now_due,
     one_call,
-    open_asking_desk,
     open_duty,
     shown,
     status,
@@ -36,24 +33,6 @@ from tests.support.desk import Desk
 from tests.support.engine import engine
 from tests.support.laws import carrier_agrees, laws_hold, nothing_left
 from tests.support.ledger import seed
-
-
-@pytest.fixture
-async def chat() -> AsyncIterator[Chat]:
-    async with Chat([GOOD]) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def desk(database: Database, redis_url: str) -> AsyncIterator[Desk]:
-    async with open_asking_desk(database, redis_url) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def duty(desk: Desk, chat: Chat) -> AsyncIterator[Transcripts]:
-    async with open_duty(desk, chat) as made:
-        yield made
 
 
 async def test_who_dies_between_answer_and_commit_asks_again_and_writes_once(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -16,11 +15,9 @@ from dialer.flows.transcripts import Transcripts
 from dialer.flows.transcripts_anew import extract_anew, extract_campaign_anew
 from dialer.settings import Settings
 from dialer.store import attempts
-from dialer.store.database import Database
 from tests.support import endings
 from tests.support.asked import (
     CRM,
-    GOOD,
     SAID,
     audited,
     bring,
@@ -29,31 +26,11 @@ from tests.support.asked import (
     judge,
     now_due,
     one_call,
-    open_asking_desk,
-    open_duty,
     shown,
     status,
 )  # fmt: skip
 from tests.support.chat import MODEL, Chat, Vice, says
 from tests.support.desk import TRUNK, Desk
-
-
-@pytest.fixture
-async def chat() -> AsyncIterator[Chat]:
-    async with Chat([GOOD]) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def desk(database: Database, redis_url: str) -> AsyncIterator[Desk]:
-    async with open_asking_desk(database, redis_url) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def duty(desk: Desk, chat: Chat) -> AsyncIterator[Transcripts]:
-    async with open_duty(desk, chat) as made:
-        yield made
 
 
 async def test_from_the_result_to_the_contacts_field_with_its_quote(desk: Desk, duty: Transcripts, chat: Chat) -> None:
